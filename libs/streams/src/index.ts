@@ -1,0 +1,4 @@
+export * from './streams.js';
+export * from './record.js';
+export * from './producer.js';
+export * from './consumer.js';

@@ -1,0 +1,3 @@
+export * from './ids.js';
+export * from './notification.js';
+export * from './partition.js';

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests run the sources: without the `source` condition the aliases would point at a stale `dist`. */
+export default defineConfig({
+  resolve: { conditions: ['source'] },
+  ssr: { resolve: { conditions: ['source'] } },
+  test: {
+    include: ['{apps,libs,test}/**/*.{spec,e2e-spec}.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
