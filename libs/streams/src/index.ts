@@ -2,3 +2,8 @@ export * from './streams.js';
 export * from './record.js';
 export * from './producer.js';
 export * from './consumer.js';
+export * from './undecodable-record.js';
+export * from './notification-record.js';
+export * from './outcome-record.js';
+export * from './subscription-record.js';
+export * from './delivery-record.js';
