@@ -83,7 +83,11 @@ export interface Settlement {
 
 export type Settled =
   /** Those that were still there are decided, counted and in the outbox; the others had their outcome. */
-  | { readonly state: 'ready'; readonly viewId: string; readonly announcements: readonly Announcement[] }
+  | {
+      readonly state: 'ready';
+      readonly viewId: string;
+      readonly announcements: readonly Announcement[];
+    }
   /** Nothing was decided: the caller appends the announcements undecided, the router executes them. */
   | { readonly state: 'rebuilding' }
   /** No mark: nothing was decided and nothing is announced; the device will get it again. */

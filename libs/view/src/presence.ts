@@ -31,8 +31,5 @@ export type Reclaimed =
 export abstract class Presence {
   abstract hello(device: DeviceId, holder: Holder): Promise<Claimed>;
   abstract reclaim(device: DeviceId, holder: Holder, since: number): Promise<Reclaimed>;
-  abstract release(
-    device: DeviceId,
-    holder: Pick<Holder, 'gateway' | 'connection'>,
-  ): Promise<void>;
+  abstract release(device: DeviceId, holder: Pick<Holder, 'gateway' | 'connection'>): Promise<void>;
 }
