@@ -1,0 +1,40 @@
+import { writeSync } from 'node:fs';
+import { nodeRefusal } from './node-version.js';
+import { listenRefused, StartRefused } from './start-refused.js';
+
+/**
+ * Runs a `main`. What it refuses on purpose ends the process with the sentence alone and code 1; a bug or
+ * an outage ends it with its stack and its causes, also code 1. A main that returns leaves the process to
+ * what it opened.
+ */
+export function exitOnFailure(main: () => Promise<void>): void {
+  const refusal = nodeRefusal();
+  if (refusal) return leave(refusal);
+  main().catch((error: unknown) => leave(saidOf(error)));
+}
+
+/** What a person needs to read about a failure. */
+export function saidOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof StartRefused) return at.message;
+    const { code, address, port } = at as NodeJS.ErrnoException & {
+      address?: string;
+      port?: number;
+    };
+    if (code === 'EADDRINUSE' && port !== undefined) {
+      return listenRefused('this service', { host: address ?? '*', port }, at).message;
+    }
+  }
+  return error instanceof Error ? withCauses(error) : String(error);
+}
+
+function withCauses(error: Error): string {
+  const said = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${said}\ncaused by ${withCauses(error.cause)}` : said;
+}
+
+/** Written synchronously: `process.exit` would cut off what is still buffered. */
+function leave(said: string): void {
+  writeSync(process.stderr.fd, `${said}\n`);
+  process.exit(1);
+}
