@@ -1,3 +1,12 @@
 export * from './ids.js';
 export * from './notification.js';
 export * from './partition.js';
+export * from './key-ring.js';
+export * from './receiver-id.js';
+export * from './message-id.js';
+export * from './headers.js';
+export * from './vapid.js';
+export { fingerprintOf } from './vapid-key.js';
+export * from './refusals.js';
+export * from './route.js';
+export { NONCE_BYTES, type Unopened } from './sealed-token.js';

@@ -1,0 +1,4 @@
+export * from './client-message.js';
+export * from './server-message.js';
+export * from './close-code.js';
+export * from './uuid.js';
