@@ -1,0 +1,84 @@
+/**
+ * From the mailbox to the gateway (step 7 of the flow): what the applying script found with a holder goes
+ * onto the stream of that holder's gateway, if the gateway's lease says that the claim still counts.
+ */
+import { deliveriesOf, encodeDelivery } from '#streams';
+import type { StreamRecord } from '#streams';
+import type { Holder, Routable, Settlement } from '#view';
+import type { OwnedPartition } from './owned-partition.js';
+import type { RouterCounts } from './router-counts.js';
+import type { RouterPorts } from './router-ports.js';
+
+export class Deliveries {
+  constructor(
+    private readonly ports: Pick<RouterPorts, 'producer' | 'leases'>,
+    private readonly counts: RouterCounts,
+  ) {}
+
+  /**
+   * Resolves when every delivery is on its stream, in log order. Returns what has to be dropped now: TTL 0
+   * and nobody there. Anything else without a holder waits in its mailbox.
+   */
+  async deliver(
+    owned: OwnedPartition,
+    routables: readonly Routable[],
+  ): Promise<readonly Settlement[]> {
+    const dropped: Settlement[] = [];
+    const perGateway = new Map<string, StreamRecord[]>();
+    const looked = new Set<string>();
+    for (const { holder, offset, record, device, ttlSeconds } of routables) {
+      if (
+        holder !== undefined &&
+        (owned.leases.get(holder.gateway) === holder.epoch ||
+          (await this.standsNow(owned, holder, looked)))
+      ) {
+        const { epoch, connection } = holder;
+        const delivery = encodeDelivery({
+          kind: 'notification',
+          epoch,
+          connection,
+          offset,
+          record,
+        });
+        const records = perGateway.get(holder.gateway);
+        if (records === undefined) perGateway.set(holder.gateway, [delivery]);
+        else records.push(delivery);
+      } else {
+        this.counts.absent++;
+        if (ttlSeconds === 0) dropped.push({ device, offset, outcome: 'dropped' });
+      }
+    }
+    await this.append(perGateway);
+    return dropped;
+  }
+
+  /**
+   * A holder is absent only after an uncached look (rule 7). One look per gateway serves a whole slice: the
+   * script returned all of its holders before it.
+   */
+  private async standsNow(
+    owned: OwnedPartition,
+    { gateway, epoch }: Holder,
+    looked: Set<string>,
+  ): Promise<boolean> {
+    if (looked.has(gateway)) return false;
+    const lease = await this.ports.leases.get(gateway);
+    looked.add(gateway);
+    if (lease === undefined) owned.leases.delete(gateway);
+    else owned.leases.set(gateway, lease.epoch);
+    return lease?.epoch === epoch;
+  }
+
+  private async append(perGateway: ReadonlyMap<string, readonly StreamRecord[]>): Promise<void> {
+    const { producer } = this.ports;
+    const appends: Promise<void>[] = [];
+    let count = 0;
+    for (const [gateway, records] of perGateway) {
+      appends.push(producer.appendUntilIn(deliveriesOf(gateway), 0, records));
+      count += records.length;
+    }
+    if (appends.length === 1) await appends[0];
+    else if (appends.length > 1) await Promise.all(appends);
+    this.counts.delivered += count;
+  }
+}

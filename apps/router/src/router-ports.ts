@@ -1,0 +1,21 @@
+import type { StreamCatalog, StreamProducer } from '#streams';
+import type { Leases, PartitionView } from '#view';
+import type { Announcement } from '#webpush';
+
+/** Whom a router asks for announcing: `Announcer` of libs/outcomes. */
+export interface Announces {
+  announce(
+    partition: number,
+    viewId: string | undefined,
+    announcements: readonly Announcement[],
+  ): Promise<void>;
+}
+
+/** What a router works on. */
+export interface RouterPorts {
+  readonly view: PartitionView;
+  readonly producer: StreamProducer;
+  readonly catalog: StreamCatalog;
+  readonly leases: Leases;
+  readonly announcer: Announces;
+}
