@@ -1,0 +1,180 @@
+/**
+ * Readers on Kafka (kafkajs). Positions are the reader's, never Kafka's committed offsets: at every join each
+ * assigned partition is asked where it goes on and is sought there, also one that stayed (kafkajs forgets
+ * its place at a rebalance). Nothing is ever committed.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import { StreamConsumer } from './consumer.js';
+import type { PartitionReader, Reading, StopReading } from './consumer.js';
+import { PartitionTurns } from './partition-turns.kafka.js';
+import type { RecordBatch, RecordHeaders } from './record.js';
+
+const IDLE_LOOK_MS = 1000;
+const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
+
+export interface KafkaConsumerOptions {
+  readonly kafka: Kafka;
+  readonly prefix: string;
+  /** How many batches may be worked on at once: the number of partitions. */
+  readonly partitions: number;
+  /** Until a reader that was killed is replaced. */
+  readonly sessionTimeoutMs: number;
+  /** kafkajs has given up: nothing will be read any more. The process has to end. */
+  readonly onFatal: (error: Error) => void;
+  /** A call to a reader that threw; it is repeated. */
+  readonly onRetry?: (error: unknown, partition: number) => void;
+}
+
+export class KafkaConsumer extends StreamConsumer {
+  constructor(private readonly options: KafkaConsumerOptions) {
+    super();
+  }
+
+  /** Without a group: a group of this reading alone, so that a restart waits for nobody's session. */
+  override async read(reading: Reading, reader: PartitionReader): Promise<StopReading> {
+    const isOwnGroup = reading.group === undefined;
+    const own = `${reading.stream}.${randomBytes(6).toString('hex')}`;
+    const groupId = this.options.prefix + (reading.group ?? own);
+    const running = new KafkaReading(this.options, { groupId, stream: reading.stream }, reader);
+    await running.start();
+    return () => running.stop(isOwnGroup);
+  }
+}
+
+class KafkaReading {
+  private readonly consumer: Consumer;
+  private readonly admin: Admin;
+  private readonly topic: string;
+  private turns = new Map<number, PartitionTurns>();
+  private looking?: NodeJS.Timeout;
+  private isStopped = false;
+
+  constructor(
+    private readonly options: KafkaConsumerOptions,
+    private readonly place: { readonly groupId: string; readonly stream: string },
+    private readonly reader: PartitionReader,
+  ) {
+    const { kafka, prefix, sessionTimeoutMs } = options;
+    this.topic = prefix + place.stream;
+    this.admin = kafka.admin({ retry: PATIENCE });
+    this.consumer = kafka.consumer({
+      groupId: place.groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
+      rebalanceTimeout: 3 * sessionTimeoutMs,
+      minBytes: 1,
+      maxWaitTimeInMs: 500,
+      allowAutoTopicCreation: false,
+      retry: { ...PATIENCE, restartOnFailure: () => Promise.resolve(!this.isStopped) },
+    });
+  }
+
+  async start(): Promise<void> {
+    const { GROUP_JOIN, CRASH } = this.consumer.events;
+    this.consumer.on(GROUP_JOIN, ({ payload }) =>
+      this.onJoin(payload.memberAssignment[this.topic] ?? []),
+    );
+    this.consumer.on(CRASH, ({ payload }) => {
+      if (!payload.restart && !this.isStopped) this.options.onFatal(payload.error);
+    });
+    await Promise.all([this.consumer.connect(), this.admin.connect()]);
+    await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: this.options.partitions,
+      eachBatch: (payload) => this.onBatch(payload),
+    });
+    this.looking = setInterval(() => void this.lookForIdle(), IDLE_LOOK_MS);
+  }
+
+  async stop(isOwnGroup: boolean): Promise<void> {
+    this.isStopped = true;
+    clearInterval(this.looking);
+    const turns = [...this.turns.values()];
+    for (const turn of turns) turn.end();
+    await Promise.all(turns.map((turn) => turn.settled()));
+    await this.consumer.disconnect();
+    if (isOwnGroup) await this.admin.deleteGroups([this.place.groupId]).catch(() => undefined);
+    await this.admin.disconnect();
+  }
+
+  private onJoin(partitions: readonly number[]): void {
+    for (const [partition, turns] of this.turns) {
+      turns.end();
+      if (!partitions.includes(partition)) this.reader.onRevoked(partition);
+    }
+    const before = this.turns;
+    this.turns = new Map();
+    for (const partition of partitions) {
+      const seek = (offset: number): void =>
+        this.consumer.seek({ topic: this.topic, partition, offset: String(offset) });
+      const onRetry = (error: unknown): void => this.options.onRetry?.(error, partition);
+      const turns = new PartitionTurns(partition, this.reader, { seek, onRetry });
+      this.turns.set(partition, turns);
+      void turns.begin(before.get(partition)?.settled());
+    }
+  }
+
+  /** Only what cannot end kafkajs may leave here: nothing. */
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, heartbeat } = payload;
+    const turns = this.turns.get(batch.partition);
+    if (!turns) return;
+    const beat = setInterval(() => void heartbeat().catch(() => undefined), 1000);
+    try {
+      await turns.begun;
+      if (payload.isStale() || batch.isEmpty()) return;
+      const ours = this.recordBatch(payload, turns.position);
+      const isDone = await turns.read(ours);
+      if (isDone && !payload.isStale()) resolveOffset(String(ours.next - 1));
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  private recordBatch({ batch }: EachBatchPayload, position: number): RecordBatch {
+    const records = [];
+    for (const { offset, timestamp, key, value, headers } of batch.messages) {
+      const at = Number(offset);
+      if (at < position) continue; // a fetch begins at a batch's start, which may lie below
+      const record = { offset: at, at: Number(timestamp), key: key ?? Buffer.alloc(0), value };
+      records.push(headers && hasAny(headers) ? { ...record, headers: ascii(headers) } : record);
+    }
+    const next = Math.max(Number(batch.lastOffset()) + 1, position);
+    return { stream: this.place.stream, partition: batch.partition, records, next };
+  }
+
+  /** At its end by Kafka's own word, not by silence: a broker that is away is no end. */
+  private async lookForIdle(): Promise<void> {
+    const quiet = [...this.turns.values()].filter((turns) => turns.isQuiet(IDLE_LOOK_MS));
+    if (quiet.length === 0 || this.isStopped) return;
+    try {
+      const offsets = await this.admin.fetchTopicOffsets(this.topic);
+      const byPartition = new Map(offsets.map((one) => [one.partition, one]));
+      for (const turns of quiet) {
+        const { low, high } = byPartition.get(turns.partition) ?? {};
+        if (low === undefined || high === undefined) continue;
+        const batch = { stream: this.place.stream, partition: turns.partition, records: [] };
+        if (turns.position >= Number(high)) void turns.idle();
+        else if (turns.position < Number(low)) void turns.skip({ ...batch, next: Number(low) });
+      }
+    } catch (error) {
+      this.options.onRetry?.(error, -1);
+    }
+  }
+}
+
+function hasAny(headers: object): boolean {
+  for (const _ in headers) return true;
+  return false;
+}
+
+function ascii(headers: NonNullable<EachBatchPayload['batch']['messages'][0]['headers']>): RecordHeaders {
+  const text: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) text[name] = Array.isArray(value) ? String(value[0]) : value.toString();
+  }
+  return text;
+}

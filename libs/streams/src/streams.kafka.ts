@@ -1,0 +1,4 @@
+/** The streams on Kafka: the cluster's adapters, imported by modules only. */
+export * from './producer.kafka.js';
+export * from './consumer.kafka.js';
+export * from './catalog.kafka.js';
