@@ -1,4 +1,5 @@
 export * from './buckets.js';
+export * from './door-settings.js';
 export * from './env.js';
 export * from './exit-on-failure.js';
 export * from './health.js';

@@ -1,0 +1,1 @@
+export * from './gone-sweep.js';

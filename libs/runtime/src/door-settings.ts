@@ -1,0 +1,39 @@
+/** What every port towards the outside asks for: gateway, ingest and registration. */
+import type { EnvReader } from './env.js';
+import { TrustedProxies } from './trusted-proxies.js';
+
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export interface DoorSettings {
+  readonly host: string;
+  /** Absent: plain. */
+  readonly tls?: TlsFiles;
+  readonly trustedProxies: readonly string[];
+}
+
+/** `host`: the default of `HOST`; 127.0.0.1 in standalone, 0.0.0.0 in a service of its own (design §7). */
+export function doorSettings(env: EnvReader, { host }: { readonly host: string }): DoorSettings {
+  const tls = tlsFiles(env);
+  return {
+    host: env.text('HOST', { default: host, doc: 'the address that ports are opened on' }),
+    ...(tls && { tls }),
+    trustedProxies: env.list('TRUSTED_PROXIES', {
+      default: [],
+      shown: 'none',
+      doc: 'addresses or CIDR ranges whose word about a client’s address is believed',
+      each: (range) => void new TrustedProxies([range]),
+    }),
+  };
+}
+
+function tlsFiles(env: EnvReader): TlsFiles | undefined {
+  const certFile = env.file('TLS_CERT_FILE', { optional: true, doc: 'certificate chain, PEM' });
+  const keyFile = env.file('TLS_KEY_FILE', { optional: true, doc: 'its private key, PEM' });
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    env.refuse('TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither');
+  }
+  return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
+}
