@@ -36,6 +36,14 @@ describe('a setting that is absent', () => {
     expect(problemsOf(env)).toEqual([]);
   });
 
+  test('has its preset, which also answers for one that is required', () => {
+    const env = new EnvReader({ HOST: '::1' });
+    env.preset({ HOST: '127.0.0.1', PUBLIC_ENDPOINT_URL: 'http://127.0.0.1:8081' });
+    expect(env.text('HOST', { doc, default: '0.0.0.0' })).toBe('::1');
+    expect(env.text('PUBLIC_ENDPOINT_URL', { doc })).toBe('http://127.0.0.1:8081');
+    expect(problemsOf(env)).toEqual([]);
+  });
+
   test('is a problem when it is required, with the line that says what it is', () => {
     const env = new EnvReader({});
     env.text('KAFKA_BROKERS', { doc: 'where Kafka is' });

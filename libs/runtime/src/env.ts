@@ -46,8 +46,14 @@ interface Kind<T> {
 export class EnvReader {
   private readonly settings = new Map<string, Setting>();
   private readonly problems = new Set<string>();
+  private presets: Environment = {};
 
   constructor(private readonly env: Environment) {}
+
+  /** Values for what is not set, before the defaults of those who ask: standalone knows what services require. */
+  preset(presets: Environment): void {
+    this.presets = { ...this.presets, ...presets };
+  }
 
   /** A TCP port; 0 lets the system choose. */
   port(name: string, fallback: number, doc = ''): number {
@@ -144,7 +150,7 @@ export class EnvReader {
   private read<T>(name: string, ask: Ask<T>, kind: Kind<T>): T;
   private read<T>(name: string, ask: Ask<T>, kind: Kind<T>): T | undefined {
     this.remember(name, ask, kind.range);
-    const text = this.env[name]?.trim();
+    const text = this.env[name]?.trim() || this.presets[name];
     if (!text) {
       if (ask.default !== undefined || ask.optional) return ask.default;
       this.problems.add(`${name} is required: ${ask.doc || kind.range}`);
