@@ -1,0 +1,74 @@
+/**
+ * `npm run bench [-- name …]`: measures the standalone service with the load in a process beside it, prints a table
+ * of medians and writes them with machine, commit and command under test/bench/results/.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { SCENARIOS } from './scenarios.js';
+import type { Figures, Scenario } from './scenarios.js';
+
+const RESULTS = 'test/bench/results';
+
+interface Row {
+  readonly scenario: string;
+  readonly runs: number;
+  readonly medians: Figures;
+  readonly all: readonly Figures[];
+}
+
+async function measure({ name, runs, measure }: Scenario): Promise<Row> {
+  const all: Figures[] = [];
+  for (let run = 1; run <= runs; run++) {
+    console.error(`${name}: run ${run} of ${runs}`);
+    all.push(await measure());
+  }
+  const names = Object.keys(all[0] ?? {});
+  const medians = Object.fromEntries(
+    names.map((one) => [one, median(all.map((run) => run[one]!))]),
+  );
+  for (const [figure, value] of Object.entries(medians)) {
+    console.log(`| ${name} | ${figure} | ${readable(value)} |`);
+  }
+  return { scenario: name, runs, medians, all };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function readable(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
+}
+
+const wanted = process.argv.slice(2);
+const chosen = SCENARIOS.filter(
+  ({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)),
+);
+if (chosen.length === 0) {
+  console.error(
+    `No scenario is called so. There are: ${SCENARIOS.map((one) => one.name).join('; ')}`,
+  );
+  process.exit(1);
+}
+console.log('| Scenario | Figure | Median |\n|---|---|---|');
+const rows: Row[] = [];
+for (const scenario of chosen) rows.push(await measure(scenario));
+const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
+const report = {
+  at: new Date().toISOString(),
+  commit: git('rev-parse', '--short', 'HEAD'),
+  command: ['npm run bench', ...(wanted.length > 0 ? ['--', ...wanted] : [])].join(' '),
+  machine: {
+    cores: cpus().length,
+    cpu: cpus()[0]?.model,
+    memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    system: `${process.platform} ${process.arch}`,
+  },
+  rows,
+};
+mkdirSync(RESULTS, { recursive: true });
+const file = `${RESULTS}/standalone-${report.at.slice(0, 10)}-${report.commit}.json`;
+writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
+console.log(`\nWritten to ${file}`);
