@@ -10,7 +10,15 @@ import { listenRefused, StartRefused } from './start-refused.js';
 export function exitOnFailure(main: () => Promise<void>): void {
   const refusal = nodeRefusal();
   if (refusal) return leave(refusal);
+  stopWithParent();
   main().catch((error: unknown) => leave(saidOf(error)));
+}
+
+/** `npm start` keeps a channel to each service: should it be killed, they drain and end instead of holding the ports. */
+function stopWithParent(): void {
+  if (!process.connected) return;
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
 }
 
 /** What a person needs to read about a failure. */

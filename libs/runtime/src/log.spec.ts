@@ -39,6 +39,15 @@ test('an error is told with its cause', () => {
   ]);
 });
 
+test('what a service serves is one line per address, and the last one says that this is all', () => {
+  log.serving({ devices: 'ws://127.0.0.1:8080/', 'application servers': 'http://127.0.0.1:8081/' });
+  expect(lines).toMatchObject([
+    { msg: 'serving', what: 'devices', address: 'ws://127.0.0.1:8080/' },
+    { msg: 'serving', what: 'application servers', ready: true },
+  ]);
+  expect(lines[0]).not.toHaveProperty('ready');
+});
+
 describe('a class that comes often', () => {
   beforeEach(() => void vi.useFakeTimers());
 

@@ -60,6 +60,17 @@ export class Log {
     this.pino.info(fields, text);
   }
 
+  /**
+   * Said once, when a service can serve: one line per address, by what it is for. The last line carries
+   * `ready`; `npm start` waits for it and shows the addresses.
+   */
+  serving(addresses: Readonly<Record<string, string>>): void {
+    const lines = Object.entries(addresses);
+    for (const [index, [what, address]] of lines.entries()) {
+      this.info('serving', { what, address, ...(index === lines.length - 1 && { ready: true }) });
+    }
+  }
+
   warn(text: string, fields: Fields = {}): void {
     this.pino.warn(fields, text);
   }
