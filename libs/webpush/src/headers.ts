@@ -56,7 +56,7 @@ export function parsePushHeaders(
   if (fields.topic !== undefined && topic === undefined)
     return refuse('topicInvalid', fields.topic);
   const urgency = fields.urgency?.toLowerCase() ?? 'normal'; // RFC 8030's ABNF ignores case
-  if (!isUrgency(urgency)) return refuse('urgencyInvalid', fields.urgency);
+  if (!isUrgency(urgency)) return refuse('urgencyInvalid', urgency);
   const encryption = limits.hasBody ? parseEncryption(fields) : NO_ENCRYPTION;
   if ('kind' in encryption) return encryption;
   return {
@@ -133,6 +133,6 @@ function ttlInvalid(fields: PushHeaderFields): Refused {
   return refuse('ttlInvalid', fields.ttl === undefined ? 'no TTL header' : fields.ttl);
 }
 
-function refuse(refusal: RefusalName, reason: string | undefined): Refused {
-  return reason === undefined ? { kind: 'refused', refusal } : { kind: 'refused', refusal, reason };
+function refuse(refusal: RefusalName, reason: string): Refused {
+  return { kind: 'refused', refusal, reason };
 }

@@ -10,3 +10,4 @@ export { fingerprintOf } from './vapid-key.js';
 export * from './refusals.js';
 export * from './route.js';
 export { NONCE_BYTES, type Unopened } from './sealed-token.js';
+export type { VapidFields } from './vapid-credentials.js';

@@ -58,7 +58,7 @@ function ringKey(text: string, position: number): RingKey {
   if (!KEY_TEXT.test(text) || key.length !== KEY_BYTES) {
     throw new Error(
       `key ${position} is not ${KEY_BYTES} bytes in base64url (${text.length} characters given): ` +
-        `make one with "openssl rand -base64 32 | tr '+/' '-_' | tr -d '='"`,
+        `node -p "crypto.randomBytes(32).toString('base64url')" makes one`,
     );
   }
   const digest = createHash('sha256').update(key).digest();

@@ -49,7 +49,7 @@ export const REFUSALS = {
     status: 400,
     say: 'No such message id',
     label: 'message_unknown',
-    see: `${RFC8030}#section-7.1`,
+    see: `${RFC8030}#section-5`,
   },
   vapidInvalid: {
     errno: 109,

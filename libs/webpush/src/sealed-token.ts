@@ -8,7 +8,8 @@
  *   nonce   = 12 OCTET            ; random, by the caller
  *   tag     = 16 OCTET
  *
- * The purpose is the associated data, so that a token of one purpose does not open as another.
+ * The purpose is the associated data, so that a token of one purpose does not open as another. A token has
+ * one spelling: other alphabets, padding and stray bits at the end do not open.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { KeyRing } from './key-ring.js';
@@ -29,16 +30,20 @@ export type Purpose = keyof typeof PURPOSES;
 export type Unopened =
   { readonly kind: 'unknown key'; readonly keyId: string } | { readonly kind: 'unopenable' };
 
-const UNOPENABLE: Unopened = { kind: 'unopenable' };
+export const UNOPENABLE: Unopened = { kind: 'unopenable' };
 
 /** Characters of a token that seals `bytes` bytes. */
 export function tokenLength(bytes: number): number {
   return Math.ceil(((SEALED_AT + bytes + TAG_BYTES) * 4) / 3);
 }
 
-/** `nonce`: {@link NONCE_BYTES} random bytes, never used before under any key. */
+/**
+ * `nonce`: {@link NONCE_BYTES} random bytes, drawn for this token alone. (Two equal ones under one key would let who
+ * holds both tokens forge others; with 2^32 tokens under a key the odds of that are 2^-33.)
+ */
 export function seal(ring: KeyRing, purpose: Purpose, plain: Buffer, nonce: Buffer): string {
-  if (nonce.length !== NONCE_BYTES) throw new RangeError(`nonce of ${nonce.length} bytes, not 12`);
+  if (nonce.length !== NONCE_BYTES)
+    throw new RangeError(`a nonce has ${NONCE_BYTES} bytes, this one ${nonce.length}`);
   const token = Buffer.allocUnsafe(SEALED_AT + plain.length + TAG_BYTES);
   token[0] = VERSION;
   token.writeUInt32BE(ring.sealing.idNumber, 1);
@@ -56,6 +61,7 @@ export function open(ring: KeyRing, purpose: Purpose, text: string): Buffer | Un
   const token = Buffer.from(text, 'base64url');
   const sealedEnd = token.length - TAG_BYTES;
   if (token[0] !== VERSION || sealedEnd < SEALED_AT) return UNOPENABLE;
+  if (token.toString('base64url') !== text) return UNOPENABLE; // Node's decoder skips what it cannot read
   const key = ring.find(token.readUInt32BE(1));
   if (!key) return { kind: 'unknown key', keyId: token.toString('hex', 1, NONCE_AT) };
   const nonce = token.subarray(NONCE_AT, SEALED_AT);
@@ -70,5 +76,3 @@ export function open(ring: KeyRing, purpose: Purpose, text: string): Buffer | Un
   }
   return plain;
 }
-
-export { UNOPENABLE };

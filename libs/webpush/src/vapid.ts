@@ -4,16 +4,10 @@
  * AND key until they expire: whoever shows a known token with another key is verified anew.
  */
 import { LRUCache } from 'lru-cache';
-import { findParam, parseHeaderParams } from './header-params.js';
 import type { KeyFingerprint } from './ids.js';
+import { credentialsOf, type Credentials, type VapidFields } from './vapid-credentials.js';
 import { parseVapidKey, type VapidKey } from './vapid-key.js';
 import { faultOf, hasExpired, isSignedBy, parseToken } from './vapid-token.js';
-
-/** Field values as received; undefined: the request has no such field. */
-export interface VapidFields {
-  readonly authorization?: string | undefined;
-  readonly cryptoKey?: string | undefined;
-}
 
 export type VapidResult =
   /** No Authorization: the sender did not say who it is. */
@@ -27,7 +21,6 @@ interface Remembered {
 }
 
 const NONE: VapidResult = { kind: 'none' };
-const SCHEME = /^(\S+)[ \t]+(\S.*)$/;
 /** Keys are few and a KeyObject is large. */
 const KEYS_MAX = 1000;
 
@@ -81,49 +74,4 @@ export class VapidVerifier {
     if (key) this.keys.set(text, key);
     return key;
   }
-}
-
-interface Credentials {
-  readonly token: string;
-  readonly key: string;
-}
-
-/** A string says what is missing. */
-function credentialsOf(authorization: string, cryptoKey: string | undefined): Credentials | string {
-  const [, scheme, rest] = SCHEME.exec(authorization) ?? [];
-  if (!scheme || !rest) return 'Authorization has no credentials';
-  switch (scheme.toLowerCase()) {
-    case 'vapid':
-      return rfc8292Credentials(rest);
-    case 'bearer':
-    case 'webpush':
-      return draftCredentials(rest.trim(), cryptoKey);
-    default:
-      return `the scheme ${scheme} is not vapid, WebPush or Bearer`;
-  }
-}
-
-/** RFC 8292 §3: `vapid t=…, k=…`, in any order, each once. */
-function rfc8292Credentials(rest: string): Credentials | string {
-  const params = parseHeaderParams(rest)?.flat();
-  if (!params) return 'the vapid parameters are not name=value';
-  let token: string | undefined;
-  let key: string | undefined;
-  for (const { name, value } of params) {
-    if ((name === 't' && token !== undefined) || (name === 'k' && key !== undefined)) {
-      return `the vapid parameter ${name} is given twice`;
-    }
-    if (name === 't') token = value;
-    if (name === 'k') key = value;
-  }
-  if (!token || !key) return `the vapid parameter ${token ? 'k' : 't'} is missing`;
-  return { token, key };
-}
-
-/** draft-ietf-webpush-vapid-01: the token alone, the key in `Crypto-Key: p256ecdsa=`. */
-function draftCredentials(token: string, cryptoKey: string | undefined): Credentials | string {
-  const params = parseHeaderParams(cryptoKey ?? '');
-  if (!params) return 'Crypto-Key is not name=value';
-  const key = findParam(params, 'p256ecdsa');
-  return key ? { token, key } : 'Crypto-Key has no p256ecdsa';
 }

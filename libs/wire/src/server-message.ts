@@ -1,21 +1,21 @@
 /**
- * What a gateway says (contract §1 "Server → client"), and how a push client reads it. Frames are built by
- * hand: only what can need escaping goes through JSON.stringify, and that is nothing on the hot path.
+ * What a gateway says (contract §1 "Server → client"). Frames are built by hand: only what can need escaping
+ * goes through JSON.stringify, and that is nothing on the hot path.
  */
 import type { ContentEncoding } from '#webpush';
 
 /** The statuses that clients understand. */
-export type Status = 200 | 400 | 409 | 500;
+export type ReplyStatus = 200 | 400 | 409 | 500;
 
 export interface RegisterReply {
   /** As the device sent it, verbatim. */
   readonly channelID: string;
-  readonly status: Status;
+  readonly status: ReplyStatus;
   readonly pushEndpoint?: string;
 }
 export interface UnregisterReply {
   readonly channelID: string;
-  readonly status: Status;
+  readonly status: ReplyStatus;
 }
 export interface NotificationFrame {
   /** A UUID of ours (uuidOf). */
@@ -54,50 +54,4 @@ export function notificationFrame(n: NotificationFrame): string {
   }
   const { encoding, encryption, cryptoKey: crypto_key } = n;
   return `${start},"data":"${n.data}","headers":${JSON.stringify({ encoding, encryption, crypto_key })}}`;
-}
-
-export interface NotificationHeaders {
-  readonly encoding: string;
-  readonly encryption?: string;
-  readonly crypto_key?: string;
-}
-export type ServerMessage =
-  | { readonly messageType: 'hello'; readonly uaid: string; readonly status: number }
-  | {
-      readonly messageType: 'register';
-      readonly channelID: string;
-      readonly status: number;
-      readonly pushEndpoint?: string;
-    }
-  | { readonly messageType: 'unregister'; readonly channelID: string; readonly status: number }
-  | {
-      readonly messageType: 'notification';
-      readonly channelID: string;
-      readonly version: string;
-      readonly data?: string;
-      readonly headers?: NotificationHeaders;
-    }
-  | { readonly messageType: 'broadcast' }
-  | { readonly messageType: 'pong' };
-
-/** The members that a client relies on, by messageType, with the type that each must have. */
-const NEEDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  hello: { uaid: 'string', status: 'number' },
-  register: { channelID: 'string', status: 'number' },
-  unregister: { channelID: 'string', status: 'number' },
-  notification: { channelID: 'string', version: 'string' },
-  broadcast: {},
-};
-
-/** undefined: nothing that a client knows; it ignores the frame. Never throws. */
-export function parseServerMessage(text: string): ServerMessage | undefined {
-  if (text === PONG) return { messageType: 'pong' };
-  try {
-    const message = JSON.parse(text) as Record<string, unknown>;
-    const needed = Object.entries(NEEDED[String(message['messageType'])] ?? { messageType: '' });
-    if (!needed.every(([name, type]) => typeof message[name] === type)) return undefined;
-    return message as unknown as ServerMessage;
-  } catch {
-    return undefined;
-  }
 }
