@@ -4,14 +4,14 @@ import { EnvReader } from './env.js';
 
 const read = (env: Record<string, string>) => {
   const reader = new EnvReader(env);
-  const settings = doorSettings(reader, { host: '127.0.0.1' });
+  const settings = doorSettings(reader);
   reader.finish();
   return settings;
 };
 
 describe('the settings of a port towards the outside', () => {
-  test('are plain, on the given host, and trust nobody when nothing is set', () => {
-    expect(read({})).toEqual({ host: '127.0.0.1', trustedProxies: [] });
+  test('are plain, on every address, and trust nobody when nothing is set', () => {
+    expect(read({})).toEqual({ host: '0.0.0.0', trustedProxies: [] });
   });
 
   test('take a certificate and its key', () => {

@@ -14,11 +14,10 @@ export interface DoorSettings {
   readonly trustedProxies: readonly string[];
 }
 
-/** `host`: the default of `HOST`; 127.0.0.1 in standalone, 0.0.0.0 in a service of its own (design §7). */
-export function doorSettings(env: EnvReader, { host }: { readonly host: string }): DoorSettings {
+export function doorSettings(env: EnvReader): DoorSettings {
   const tls = tlsFiles(env);
   return {
-    host: env.text('HOST', { default: host, doc: 'the address that ports are opened on' }),
+    host: env.text('HOST', { default: '0.0.0.0', doc: 'the address that ports are opened on' }),
     ...(tls && { tls }),
     trustedProxies: env.list('TRUSTED_PROXIES', {
       default: [],

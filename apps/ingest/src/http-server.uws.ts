@@ -1,0 +1,273 @@
+/**
+ * The door of application servers: HTTP over uWebSockets.js. It copies each request before it dies, gathers
+ * bodies within their limits, and writes the answers of {@link Ingest}. What the library does by itself: a
+ * head beyond 4 KiB or 98 fields is 431, a body or an idle connection slower than its timeouts (about 10 s)
+ * is closed, and so is a connection that pipelines a request while an answer is owed.
+ */
+import * as uWS from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { StartRefused, TrustedProxies, listenRefused, type Log } from '#runtime';
+import { REFUSALS, routeOf, type Receiver, type Refused } from '#webpush';
+import {
+  writeAccepted,
+  writeCanceled,
+  writePreflight,
+  writeRefusal,
+  writeUnifiedPush,
+} from './answer.uws.js';
+import type { IngestConfig } from './config.js';
+import { Exchange } from './exchange.uws.js';
+import type { IngestCounts } from './ingest-counts.js';
+import type { Address, Answer, Ingest } from './ingest.js';
+import { headOf, type RequestHead } from './request-head.uws.js';
+
+export type IngestServerConfig = Pick<
+  IngestConfig,
+  | 'host'
+  | 'port'
+  | 'tls'
+  | 'trustedProxies'
+  | 'publicEndpointUrl'
+  | 'payloadBytesMax'
+  | 'appendDeadlineMs'
+  | 'bodyBytesInFlightMax'
+>;
+
+export interface IngestServerParts {
+  readonly ingest: Ingest;
+  readonly counts: IngestCounts;
+  readonly log: Log;
+}
+
+/** A refused body up to this size is read and dropped, so that the connection can go on. */
+const DROPPED_BYTES_MAX = 1_048_576;
+const DEADLINE_LOOK_MS = 100;
+/** How long a stopping server waits for the answers that it owes. */
+const CLOSE_WAIT_MS = 10_000;
+const NOBODY: Receiver = { device: '', subscription: '' } as unknown as Receiver;
+const UNAVAILABLE: Refused = { kind: 'refused', refusal: 'unavailable' };
+const UNKNOWN: Refused = { kind: 'refused', refusal: 'unknown' };
+/** Sender's words that are long enough to be a token or a receiver id do not go into the log. */
+const TOKENS = /[\w-]{24,}/g;
+
+export class IngestServer {
+  private readonly proxies: TrustedProxies;
+  private readonly locationPrefix: string;
+  /** Exchanges whose answer is ours to give, oldest first. */
+  private readonly owed = new Set<Exchange>();
+  private app: TemplatedApp | undefined;
+  private listening: us_listen_socket | undefined;
+  private deadlines: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly parts: IngestServerParts,
+    private readonly config: IngestServerConfig,
+  ) {
+    this.proxies = new TrustedProxies(config.trustedProxies);
+    this.locationPrefix = `${config.publicEndpointUrl}/m/`;
+  }
+
+  /** Resolves with the port (0 in the configuration: any). Rejects with a sentence. */
+  async listen(): Promise<number> {
+    const { host, port } = this.config;
+    this.app = createApp(this.config).any('/*', (res, req) => this.onRequest(res, req));
+    this.listening = await opened(this.app, host, port);
+    if (!this.listening) throw listenRefused('application servers (INGEST_PORT)', { host, port });
+    this.deadlines = setInterval(() => this.answerLate(), DEADLINE_LOOK_MS).unref();
+    return uWS.us_socket_local_port(this.listening);
+  }
+
+  /** Takes no new connection, waits a moment for the answers that it owes, then closes all. */
+  async close(): Promise<void> {
+    if (this.listening) uWS.us_listen_socket_close(this.listening);
+    this.listening = undefined;
+    const until = performance.now() + CLOSE_WAIT_MS;
+    while (this.owed.size > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    clearInterval(this.deadlines);
+    this.app?.close();
+    this.app = undefined;
+  }
+
+  private onRequest(res: HttpResponse, req: HttpRequest): void {
+    const head = headOf(req);
+    // Two readers of one connection that disagree about a length see two different requests.
+    if (Number.isNaN(head.contentLength)) return void res.close();
+    const route = routeOf(head.method, head.path);
+    switch (route.kind) {
+      case 'push':
+        return this.onPush(res, head, route);
+      case 'cancel':
+        return this.onCancel(res, head, route.message);
+      case 'unifiedpush':
+        return writeUnifiedPush(res);
+      case 'preflight':
+        return writePreflight(res);
+      case 'not found':
+        return this.refuse(res, head, { kind: 'refused', refusal: 'pathUnknown' });
+      case 'method not allowed': {
+        const refused: Refused = { kind: 'refused', refusal: 'methodUnknown' };
+        return this.refuse(res, head, refused, route.allow);
+      }
+    }
+  }
+
+  private onPush(res: HttpResponse, head: RequestHead, address: Address): void {
+    const receiver = this.parts.ingest.open(address, head);
+    if (receiver.kind === 'refused') return this.refuse(res, head, receiver);
+    const { payloadBytesMax, bodyBytesInFlightMax } = this.config;
+    const { counts } = this.parts;
+    const bytes = head.isChunked ? payloadBytesMax : (head.contentLength ?? 0);
+    const isTooLong = bytes > payloadBytesMax;
+    const exchange = new Exchange(res, head, receiver, isTooLong ? 0 : bytes);
+    if (counts.bodyBytes + exchange.bytesMax > bodyBytesInFlightMax) {
+      return this.refuse(res, head, UNAVAILABLE);
+    }
+    this.begin(exchange);
+    // Cut off before a byte of it is kept; whether it is 410 or 413 is found out all the same.
+    if (isTooLong) return this.accept(exchange, undefined);
+    res.onData((chunk, isLast) => this.onBody(exchange, chunk, isLast));
+  }
+
+  private onBody(exchange: Exchange, chunk: ArrayBuffer, isLast: boolean): void {
+    if (exchange.isRead || exchange.isOver) return;
+    if (isLast) this.accept(exchange, exchange.last(chunk));
+    else if (!exchange.add(chunk)) this.accept(exchange, undefined);
+  }
+
+  private accept(exchange: Exchange, payload: Buffer | undefined): void {
+    exchange.isRead = true;
+    this.owe(exchange);
+    const { receiver, head } = exchange;
+    this.settle(exchange, this.parts.ingest.accept(receiver, head, payload));
+  }
+
+  private onCancel(res: HttpResponse, head: RequestHead, message: string): void {
+    const exchange = new Exchange(res, head, NOBODY, 0);
+    exchange.isRead = true;
+    this.begin(exchange);
+    this.owe(exchange);
+    this.settle(exchange, this.parts.ingest.cancel(message));
+  }
+
+  private begin(exchange: Exchange): void {
+    const { counts } = this.parts;
+    counts.inFlight++;
+    counts.bodyBytes += exchange.bytesMax;
+    exchange.res.onAborted(() => this.onAborted(exchange));
+  }
+
+  /** An append that is under way goes on: the record may be in the log, and its sender asks again. */
+  private onAborted(exchange: Exchange): void {
+    if (exchange.isOver) return;
+    exchange.isOver = true;
+    this.parts.counts.aborted++;
+    if (!exchange.isRead) this.release(exchange);
+  }
+
+  private owe(exchange: Exchange): void {
+    exchange.begunAt = performance.now();
+    this.owed.add(exchange);
+  }
+
+  private settle(exchange: Exchange, answer: Promise<Answer>): void {
+    answer.then(
+      (found) => this.finish(exchange, found),
+      (error: unknown) => {
+        this.parts.log.error('a request failed', { error });
+        this.finish(exchange, UNKNOWN);
+      },
+    );
+  }
+
+  private finish(exchange: Exchange, answer: Answer): void {
+    this.owed.delete(exchange);
+    this.release(exchange);
+    if (!exchange.isOver) this.write(exchange, answer);
+  }
+
+  private write(exchange: Exchange, answer: Answer): void {
+    exchange.isOver = true;
+    const { res } = exchange;
+    if (answer.kind === 'accepted') {
+      writeAccepted(res, this.locationPrefix + answer.id, answer.ttlSeconds);
+    } else if (answer.kind === 'canceled') writeCanceled(res);
+    else this.refuse(res, exchange.head, answer);
+  }
+
+  private release(exchange: Exchange): void {
+    this.parts.counts.inFlight--;
+    this.parts.counts.bodyBytes -= exchange.bytesMax;
+  }
+
+  /** All have the same deadline, so those that came first are due first. */
+  private answerLate(): void {
+    const due = performance.now() - this.config.appendDeadlineMs;
+    for (const exchange of this.owed) {
+      if (exchange.begunAt > due) return;
+      this.owed.delete(exchange);
+      if (exchange.isOver) continue;
+      this.parts.counts.late++;
+      this.write(exchange, UNAVAILABLE);
+    }
+  }
+
+  private refuse(res: HttpResponse, head: RequestHead, refused: Refused, allow?: string): void {
+    const { counts, log } = this.parts;
+    const { label } = REFUSALS[refused.refusal];
+    counts.refused[refused.refusal]++;
+    log.sampled(label, 'refused', {
+      refusal: label,
+      ...(refused.reason !== undefined && { reason: refused.reason.replace(TOKENS, '…') }),
+      client: this.clientOf(res, head),
+    });
+    const mustClose = head.isChunked || (head.contentLength ?? 0) > DROPPED_BYTES_MAX;
+    writeRefusal(res, refused, { isHead: head.method === 'head', mustClose }, allow);
+  }
+
+  private clientOf(res: HttpResponse, head: RequestHead): string {
+    const peer = textOf(res.getRemoteAddressAsText());
+    if (!this.proxies.trusts(peer)) return this.proxies.clientOf(peer, undefined);
+    // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
+    const proxied = textOf(res.getProxiedRemoteAddressAsText());
+    return proxied || this.proxies.clientOf(peer, head.forwardedFor);
+  }
+}
+
+function textOf(bytes: ArrayBuffer): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+function createApp({ tls }: IngestServerConfig): TemplatedApp {
+  if (!tls) return uWS.App();
+  try {
+    return uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+  } catch (cause) {
+    throw new StartRefused(
+      `TLS_CERT_FILE ${tls.certFile} and TLS_KEY_FILE ${tls.keyFile} are no PEM certificate with its key.`,
+      { cause },
+    );
+  }
+}
+
+/** The library takes (host, port, options, callback) too; its types do not say so. */
+type ListenOnHost = (
+  host: string,
+  port: number,
+  options: number,
+  then: (socket: us_listen_socket | false) => void,
+) => TemplatedApp;
+/** Without it two processes would share the port, each with half of the connections. */
+const EXCLUSIVE_PORT = 1;
+
+function opened(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+): Promise<us_listen_socket | undefined> {
+  return new Promise((resolve) => {
+    const listen = app.listen.bind(app) as unknown as ListenOnHost;
+    listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || undefined));
+  });
+}

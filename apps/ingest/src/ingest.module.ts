@@ -1,0 +1,72 @@
+/** Wires an ingest from the adapters that `ports` exports; a plain Nest module, nothing per request. */
+import {
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { Log, Metrics } from '#runtime';
+import { StreamProducer } from '#streams';
+import { SubscriptionLookup } from '#view';
+import { KeyRing } from '#webpush';
+import { IngestConfig } from './config.js';
+import { IngestServer } from './http-server.uws.js';
+import { IngestCounts } from './ingest-counts.js';
+import { watchIngest } from './ingest-metrics.js';
+import { Ingest } from './ingest.js';
+
+export { IngestConfig, ingestConfig } from './config.js';
+export { IngestServer } from './http-server.uws.js';
+
+@Module({})
+export class IngestModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    private readonly server: IngestServer,
+    private readonly config: IngestConfig,
+    private readonly log: Log,
+    metrics: Metrics,
+    counts: IngestCounts,
+  ) {
+    watchIngest(metrics, counts);
+  }
+
+  /** `ports` exports StreamProducer, SubscriptionLookup, KeyRing, Log and Metrics. */
+  static forRoot(config: IngestConfig, ports: DynamicModule): DynamicModule {
+    return {
+      module: IngestModule,
+      imports: [ports],
+      providers: [
+        { provide: IngestConfig, useValue: config },
+        IngestCounts,
+        {
+          provide: Ingest,
+          inject: [StreamProducer, SubscriptionLookup, KeyRing, Log, IngestCounts],
+          useFactory: (
+            producer: StreamProducer,
+            lookup: SubscriptionLookup,
+            keyRing: KeyRing,
+            log: Log,
+            counts: IngestCounts,
+          ) => new Ingest({ producer, lookup }, { ...config, keyRing, log }, counts),
+        },
+        {
+          provide: IngestServer,
+          inject: [Ingest, IngestCounts, Log],
+          useFactory: (ingest: Ingest, counts: IngestCounts, log: Log) =>
+            new IngestServer({ ingest, counts, log }, config),
+        },
+      ],
+      exports: [IngestServer],
+    };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const port = await this.server.listen();
+    const { host, tls, publicEndpointUrl } = this.config;
+    this.log.info('ingest listens', { host, port, tls: tls !== undefined, publicEndpointUrl });
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.server.close();
+  }
+}
