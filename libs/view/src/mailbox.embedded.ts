@@ -1,5 +1,7 @@
+import type { DeviceId } from '#webpush';
+import type { Pending } from './device.embedded.js';
 import { Mailbox } from './mailbox.js';
-import type { MailboxEntry } from './mailbox.js';
+import type { MailboxEntry, ReadLimits } from './mailbox.js';
 import type { EmbeddedStore } from './store.embedded.js';
 
 export class EmbeddedMailbox extends Mailbox {
@@ -7,11 +9,35 @@ export class EmbeddedMailbox extends Mailbox {
     super();
   }
 
-  override read(): Promise<readonly MailboxEntry[] | undefined> {
-    throw new Error(`not built yet: ${this.store.options.partitions}`);
+  override read(
+    device: DeviceId,
+    limits: ReadLimits,
+  ): Promise<readonly MailboxEntry[] | undefined> {
+    const { mark, devices, expiry } = this.store.partitionOf(device);
+    if (mark?.state !== 'ready') return Promise.resolve(undefined);
+    const read: MailboxEntry[] = [];
+    const mail = devices.get(device)?.mail;
+    if (!mail) return Promise.resolve(read);
+    const now = this.store.now();
+    let bytes = 0;
+    for (let i = mail.indexAbove(limits.above); i < mail.box.length; i++) {
+      const entry = mail.box[i] as Pending;
+      if (expiry.timeOf(entry) <= now) continue;
+      bytes += entry.record.length;
+      if (read.length === limits.countMax || (read.length > 0 && bytes > limits.bytesMax)) break;
+      read.push({ offset: entry.offset, record: entry.record });
+    }
+    return Promise.resolve(read);
   }
 
-  override offsets(): Promise<readonly number[] | undefined> {
-    throw new Error(`not built yet: ${this.store.options.partitions}`);
+  override offsets(device: DeviceId): Promise<readonly number[] | undefined> {
+    const { mark, devices, expiry } = this.store.partitionOf(device);
+    if (mark?.state !== 'ready') return Promise.resolve(undefined);
+    const now = this.store.now();
+    const offsets: number[] = [];
+    for (const entry of devices.get(device)?.mail?.box ?? []) {
+      if (expiry.timeOf(entry) > now) offsets.push(entry.offset);
+    }
+    return Promise.resolve(offsets);
   }
 }
