@@ -14,7 +14,7 @@ export function exitOnFailure(main: () => Promise<void>): void {
   main().catch((error: unknown) => leave(saidOf(error)));
 }
 
-/** `npm start` keeps a channel to each service: should it be killed, they drain and end instead of holding the ports. */
+/** `npm start` keeps a channel to each service: if it is killed, they drain and end, and free the ports. */
 function stopWithParent(): void {
   if (!process.connected) return;
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));

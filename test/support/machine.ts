@@ -1,0 +1,112 @@
+/**
+ * What a machine may lack. A test that needs it is declared by `requires('firefox')('sentence', …)`: it runs where the
+ * thing is there; elsewhere it is skipped under a name that says what is missing, and with CI=true it fails. `.ci/run`
+ * installs everything and names it in the environment.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { describe, test } from 'vitest';
+
+interface Thing {
+  /** The variable that names it, before any search. */
+  readonly variable: string;
+  /** Programs to look for on the PATH, the best first. */
+  readonly programs: readonly string[];
+  /** Arguments with which it answers 0; without them it is enough that it is there. */
+  readonly proof?: readonly string[];
+  readonly getIt: string;
+}
+
+const MAC_APPS = '/Applications';
+const THINGS = {
+  firefox: {
+    variable: 'TEST_FIREFOX',
+    programs: ['firefox-esr', 'firefox', `${MAC_APPS}/Firefox.app/Contents/MacOS/firefox`],
+    getIt: 'apt-get install firefox-esr',
+  },
+  chromium: {
+    variable: 'TEST_CHROMIUM',
+    programs: [
+      'chromium',
+      'chromium-browser',
+      'google-chrome',
+      `${MAC_APPS}/Google Chrome.app/Contents/MacOS/Google Chrome`,
+    ],
+    getIt: 'apt-get install chromium',
+  },
+  openssl: { variable: 'TEST_OPENSSL', programs: ['openssl'], getIt: 'apt-get install openssl' },
+  pywebpush: {
+    variable: 'TEST_PYTHON',
+    programs: ['python3'],
+    proof: ['-c', 'import pywebpush'],
+    getIt: 'pip install -r test/support/requirements.txt',
+  },
+} as const satisfies Record<string, Thing>;
+
+export type ThingName = keyof typeof THINGS;
+export type TestBody = () => void | Promise<void>;
+
+/** Declares a test, or with `describe` a block of them, that needs something of the machine. */
+export interface Requiring {
+  (sentence: string, body: TestBody, timeoutMs?: number): void;
+  describe(name: string, body: () => void): void;
+}
+
+const found = new Map<ThingName, string | undefined>();
+
+/** The program's path: for `pywebpush` that of a Python which has it. Undefined: this machine lacks it. */
+export function pathOf(name: ThingName): string | undefined {
+  if (!found.has(name)) found.set(name, search(THINGS[name]));
+  return found.get(name);
+}
+
+export function requires(...names: readonly ThingName[]): Requiring {
+  const missing = names.filter((name) => pathOf(name) === undefined);
+  if (missing.length === 0) {
+    const declare = (sentence: string, body: TestBody, ms?: number): void =>
+      test(sentence, body, ms);
+    return Object.assign(declare, {
+      describe: (name: string, body: () => void) => void describe(name, body),
+    });
+  }
+  const lack = `this machine lacks ${missing.join(' and ')}`;
+  const isFailure = process.env.CI === 'true';
+  const declare = (sentence: string): void => {
+    if (isFailure)
+      test(sentence, () => Promise.reject(new Error(`${lack}: ${adviceFor(missing)}`)));
+    else test.skip(`${sentence} (${lack})`);
+  };
+  return Object.assign(declare, { describe: declare });
+}
+
+function adviceFor(missing: readonly ThingName[]): string {
+  return missing
+    .map((name) => `${THINGS[name].getIt}, or ${THINGS[name].variable}=path`)
+    .join('; ');
+}
+
+function search(thing: Thing): string | undefined {
+  const named = process.env[thing.variable];
+  return (named ? [named] : thing.programs)
+    .map(onPath)
+    .find((path) => path && answers(path, thing));
+}
+
+function onPath(program: string): string | undefined {
+  const folders = isAbsolute(program) ? [''] : (process.env.PATH ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, program)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function answers(path: string, { proof }: Thing): boolean {
+  return !proof || spawnSync(path, proof, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+}
