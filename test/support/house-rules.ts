@@ -156,8 +156,8 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     sentence: 'No any, no enum, no default export',
     offences: (s) => [
       /[:<,(|]\s*any\b(?!['"`])|\bas any\b/.test(withoutStrings(s.code)) && 'uses any',
-      /\benum\s+\w+\s*\{/.test(s.code) && 'has an enum',
-      /\bexport default\b/.test(s.code) && 'has a default export',
+      /\benum\s+\w+\s*\{/.test(withoutStrings(s.code)) && 'has an enum',
+      /\bexport default\b/.test(withoutStrings(s.code)) && 'has a default export',
     ],
   },
   {
