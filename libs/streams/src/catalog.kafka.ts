@@ -21,7 +21,8 @@ export class KafkaCatalog extends StreamCatalog {
     const topic = this.options.prefix + stream;
     const offsets = await this.options.admin.fetchTopicOffsets(topic);
     const found = offsets.find((one) => one.partition === partition);
-    if (!found) throw new Error(`stream ${topic} has no partition ${partition}; run npm run streams`);
+    if (!found)
+      throw new Error(`stream ${topic} has no partition ${partition}; run npm run streams`);
     return Number(found.high);
   }
 

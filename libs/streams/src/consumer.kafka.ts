@@ -171,10 +171,13 @@ function hasAny(headers: object): boolean {
   return false;
 }
 
-function ascii(headers: NonNullable<EachBatchPayload['batch']['messages'][0]['headers']>): RecordHeaders {
+function ascii(
+  headers: NonNullable<EachBatchPayload['batch']['messages'][0]['headers']>,
+): RecordHeaders {
   const text: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) text[name] = Array.isArray(value) ? String(value[0]) : value.toString();
+    if (value !== undefined)
+      text[name] = Array.isArray(value) ? String(value[0]) : value.toString();
   }
   return text;
 }

@@ -3,7 +3,7 @@
  * key, so that the value can be the notification's own bytes, untouched and uncopied.
  */
 import type { DeviceId } from '#webpush';
-import { deviceOf } from './notification-record.js';
+import { checkHead } from './notification-record.js';
 import type { StreamRecord } from './record.js';
 import { UndecodableRecord } from './undecodable-record.js';
 
@@ -67,7 +67,7 @@ export function encodeDelivery(delivery: Delivery): StreamRecord {
 export function decodeDelivery({ key, value }: StreamRecord): Delivery {
   const kind = key[0] === VERSION ? key[1] : undefined;
   if (kind === NOTIFICATION && key.length === NOTIFICATION_BYTES && value !== null) {
-    deviceOf(value);
+    checkHead(value);
     const epoch = readWhole(key, 2);
     return {
       kind: 'notification',

@@ -133,12 +133,16 @@ export function peekNotification(record: Buffer): NotificationPeek {
   };
 }
 
-/** The device alone: it stands at a fixed place in every version. Throws {@link UndecodableRecord}. */
+/** The device alone, at its fixed place. Throws {@link UndecodableRecord}. */
 export function deviceOf(record: Buffer): DeviceId {
-  if (record[0] !== VERSION || record.length <= ID_AT) {
-    throw new UndecodableRecord(`notification of ${record.length} B, version ${record[0]}`);
-  }
+  checkHead(record);
   return record.toString('hex', DEVICE_AT, SUBSCRIPTION_AT) as DeviceId;
+}
+
+/** Whether the bytes begin like a notification of this version. Throws {@link UndecodableRecord}. */
+export function checkHead(record: Buffer): void {
+  if (record[0] === VERSION && record.length > ID_AT) return;
+  throw new UndecodableRecord(`notification of ${record.length} B, version ${record[0]}`);
 }
 
 function refuseUnencodable(n: Notification, idLength: number): void {

@@ -83,7 +83,11 @@ export class PartitionTurns {
   }
 
   private async repeat(call: () => Promise<void>): Promise<boolean> {
-    for (let wait = AGAIN_AFTER_MS.first; !this.isEnded; wait = Math.min(wait * 2, AGAIN_AFTER_MS.last)) {
+    for (
+      let wait = AGAIN_AFTER_MS.first;
+      !this.isEnded;
+      wait = Math.min(wait * 2, AGAIN_AFTER_MS.last)
+    ) {
       this.lastTurnAt = Date.now();
       try {
         await call();

@@ -50,7 +50,10 @@ export class KafkaProducer extends StreamProducer {
     this.producer = options.kafka.producer({
       allowAutoTopicCreation: false,
       retry: { retries: 0 },
-      createPartitioner: () => ({ message }) => message.partition ?? 0,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? 0,
     });
     this.watch = setInterval(() => this.refuseLate(), Math.min(100, options.deadlineMs / 2));
     this.watch.unref();
@@ -83,7 +86,8 @@ export class KafkaProducer extends StreamProducer {
     this.isClosed = true;
     clearInterval(this.watch);
     const closed = new AppendFailed('the producer is closed', true);
-    for (const waiting of [...this.waiting, ...[...this.inFlight].flat()]) this.fail(waiting, closed);
+    for (const waiting of [...this.waiting, ...[...this.inFlight].flat()])
+      this.fail(waiting, closed);
     this.waiting.length = 0;
     await this.producer.disconnect();
   }
@@ -93,7 +97,8 @@ export class KafkaProducer extends StreamProducer {
     isRepeated: boolean,
   ): Promise<number> {
     let bytes = 0;
-    for (const record of what.records) bytes += record.key.length + (record.value?.length ?? 0) + 64;
+    for (const record of what.records)
+      bytes += record.key.length + (record.value?.length ?? 0) + 64;
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new AppendFailed('the producer is closed', false));
       if (!isRepeated && this.waitingBytes + bytes > this.options.waitingBytesMax) {
@@ -144,7 +149,10 @@ export class KafkaProducer extends StreamProducer {
       isRepeating = this.settle(batch, answers);
       if (!isRepeating) this.repeatAfterMs = REPEAT_AFTER_MS.first;
     } catch (cause) {
-      isRepeating = this.failed(batch, new AppendFailed(`Kafka: ${String(cause)}`, true, { cause }));
+      isRepeating = this.failed(
+        batch,
+        new AppendFailed(`Kafka: ${String(cause)}`, true, { cause }),
+      );
     }
     this.inFlight.delete(batch);
     if (!isRepeating) return this.schedule();
@@ -158,7 +166,8 @@ export class KafkaProducer extends StreamProducer {
       const topic = this.options.prefix + stream;
       const messages = byTopic.get(topic) ?? [];
       if (messages.length === 0) byTopic.set(topic, messages);
-      for (const { key, value, headers } of records) messages.push({ key, value, headers, partition });
+      for (const { key, value, headers } of records)
+        messages.push({ key, value, headers, partition });
     }
     return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
   }
@@ -210,7 +219,8 @@ export class KafkaProducer extends StreamProducer {
     const say = `not acknowledged within ${this.options.deadlineMs} ms`;
     for (const batch of this.inFlight) {
       for (const waiting of batch) {
-        if (!waiting.isRepeated && waiting.since < before) this.fail(waiting, new AppendFailed(say, true));
+        if (!waiting.isRepeated && waiting.since < before)
+          this.fail(waiting, new AppendFailed(say, true));
       }
     }
     for (const waiting of this.waiting) {
