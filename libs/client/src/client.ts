@@ -25,7 +25,10 @@ export interface ClientOptions {
   readonly storage: ClientStorage;
   /** How long `subscribe` and `unsubscribe` wait, reconnections included. Default 10 s. */
   readonly requestTimeoutMs?: number;
-  /** A silent connection is asked for a sign of life. Default 4 min, at least 1 min: the service closes on pings closer than 45 s. */
+  /**
+   * A connection silent for so long is asked for a sign of life. Default 4 min, at least 1 min: the
+   * service closes on pings closer than 45 s.
+   */
   readonly pingIntervalMs?: number;
   /** Back-off: a random wait below base × 2ⁿ, at most max. Default 1 s and 1 min. */
   readonly retryBaseMs?: number;

@@ -74,7 +74,10 @@ export class Inbox {
     if (!this.isAcking) void this.ackAll();
   }
 
-  /** What settles during one write shares the next. A write that fails is told, and acked all the same: it was shown. */
+  /**
+   * What settles during one write shares the next. After a write that failed it is acked all the same: it
+   * was shown.
+   */
   private async ackAll(): Promise<void> {
     this.isAcking = true;
     while (this.acks.length > 0) {
