@@ -30,6 +30,8 @@ export interface Setting {
   readonly name: string;
   /** Empty: optional, without a default. Absent: required. */
   readonly default?: string;
+  /** What stands in for the default in this process, where that is another. */
+  readonly preset?: string;
   /** What it may hold, e.g. `1–65535` or `a URL`. */
   readonly range: string;
   readonly doc: string;
@@ -169,7 +171,14 @@ export class EnvReader {
     if (this.settings.has(name)) return;
     const fallback = ask.shown ?? (ask.default === undefined ? undefined : String(ask.default));
     const shown = fallback ?? (ask.optional ? '' : undefined);
-    this.settings.set(name, { name, default: shown, range, doc: ask.doc });
+    const preset = ask.secret ? undefined : this.presets[name];
+    this.settings.set(name, {
+      name,
+      default: shown,
+      ...(preset && { preset }),
+      range,
+      doc: ask.doc,
+    });
   }
 }
 
