@@ -25,6 +25,9 @@ function withByte(token: string, at: number, change: (byte: number) => number): 
   return raw.toString('base64url');
 }
 
+const longer = (token: string) =>
+  Buffer.concat([Buffer.from(token, 'base64url'), Buffer.alloc(1)]).toString('base64url');
+
 describe('a receiver id', () => {
   test.each([
     ['without key', UNKEYED, 87],
@@ -88,6 +91,7 @@ describe('what is no receiver id', () => {
     ['another version', withByte(token, 0, () => 2)],
     ['version 0', withByte(token, 0, () => 0)],
     ['a message id', sealMessageId(RING, UNKEYED, nonce(1))],
+    ['one byte more under a key that is not in the ring', longer(withByte(token, 1, (b) => b ^ 1))],
     ['zeros', 'A'.repeat(87)],
     ['text beyond ASCII', 'é'.repeat(87)],
     ['a NUL in the middle', `${token.slice(0, 40)}\0${token.slice(41)}`],
