@@ -7,3 +7,4 @@ export * from './notification-record.js';
 export * from './outcome-record.js';
 export * from './subscription-record.js';
 export * from './delivery-record.js';
+export * from './stream-transport.js';
