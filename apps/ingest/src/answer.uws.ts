@@ -75,8 +75,7 @@ export function writeRefusal(
   res.cork(() => {
     writeLines(res.writeStatus(`${status} ${REASON_PHRASES[status]}`), REFUSAL_HEADERS[refusal]);
     if (allow !== undefined) res.writeHeader('Allow', allow);
-    if (isHead) res.endWithoutBody(Buffer.byteLength(body), mustClose);
-    else res.end(body, mustClose);
+    res.end(isHead ? '' : body, mustClose);
   });
 }
 

@@ -90,10 +90,20 @@ export class IngestServer {
     this.app = undefined;
   }
 
+  /** Nothing may be thrown into the library. */
   private onRequest(res: HttpResponse, req: HttpRequest): void {
     const head = headOf(req);
+    try {
+      this.dispatch(res, head);
+    } catch (error) {
+      this.parts.log.error('a request failed', { error });
+      this.refuse(res, head, UNKNOWN);
+    }
+  }
+
+  private dispatch(res: HttpResponse, head: RequestHead): void {
     // Two readers of one connection that disagree about a length see two different requests.
-    if (Number.isNaN(head.contentLength)) return void res.close();
+    if (Number.isNaN(head.contentLength)) return closeUnanswered(res);
     const route = routeOf(head.method, head.path);
     switch (route.kind) {
       case 'push':
@@ -233,6 +243,11 @@ export class IngestServer {
     const proxied = textOf(res.getProxiedRemoteAddressAsText());
     return proxied || this.proxies.clientOf(peer, head.forwardedFor);
   }
+}
+
+/** The library ends the process when a handler returns without an answer and without an abort handler. */
+function closeUnanswered(res: HttpResponse): void {
+  res.onAborted(() => undefined).close();
 }
 
 function textOf(bytes: ArrayBuffer): string {
