@@ -1,1 +1,3 @@
+export * from './announcer.js';
+export * from './settler.js';
 export * from './gone-sweep.js';

@@ -1,0 +1,132 @@
+/**
+ * What a device's ack does (design §5, rule 4): the script decides once and counts, then the log is told.
+ * Acks of one turn of the event loop are one script call per partition. An outage of the store is waited out
+ * in order; what a crash loses is sent again after the reconnect.
+ */
+import type { PartitionView, Settlement } from '#view';
+import type { DeviceId, MessageId } from '#webpush';
+import type { Announcer } from './announcer.js';
+import { Lane } from './lane.js';
+
+/** What a device said about a notification that it was sent. */
+export interface Ack extends Settlement {
+  readonly id: MessageId;
+}
+
+/** Plain fields, for metrics and tests. */
+export class SettlerCounts {
+  /** Acks handed in. */
+  acks = 0;
+  /** Acks that decided an outcome; the others came for what had one already. */
+  decided = 0;
+  /** Told to the log undecided, because the view was being rebuilt. */
+  undecided = 0;
+  /** There was no view: the device will get it again. */
+  lost = 0;
+  batches = 0;
+  retries = 0;
+}
+
+export interface SettlerOptions {
+  readonly clock?: () => number;
+  /** First pause after a failure; doubles up to 16 times that. */
+  readonly retryMs?: number;
+}
+
+const ACKS_PER_BATCH_MAX = 500;
+const RETRY_MS = 100;
+const RETRY_FACTOR_MAX = 16;
+
+export class Settler {
+  readonly counts = new SettlerCounts();
+  private readonly lanes = new Map<number, Lane<Ack>>();
+  private readonly clock: () => number;
+  private readonly retryMs: number;
+
+  constructor(
+    private readonly view: PartitionView,
+    private readonly announcer: Announcer,
+    options: SettlerOptions = {},
+  ) {
+    this.clock = options.clock ?? Date.now;
+    this.retryMs = options.retryMs ?? RETRY_MS;
+  }
+
+  /**
+   * Resolves when the script has been executed (the log may not know yet, see {@link drain}); waits as long
+   * as the store is away. Never rejects. The promise is shared by a whole batch: this runs for every ack.
+   */
+  settle(partition: number, ack: Ack): Promise<void> {
+    this.counts.acks++;
+    let lane = this.lanes.get(partition);
+    if (lane === undefined) {
+      lane = new Lane((acks) => this.decide(partition, acks), ACKS_PER_BATCH_MAX);
+      this.lanes.set(partition, lane);
+    }
+    return lane.push(ack);
+  }
+
+  /**
+   * The offsets of a device whose ack was handed in and whose script has not answered: the re-check of
+   * rule 8 must not take them for entries that nobody will remove.
+   */
+  underWay(partition: number, device: DeviceId): number[] {
+    const offsets: number[] = [];
+    for (const ack of this.lanes.get(partition)?.items() ?? []) {
+      if (ack.device === device) offsets.push(ack.offset);
+    }
+    return offsets;
+  }
+
+  /** How many acks wait for their script. */
+  get pending(): number {
+    let pending = 0;
+    for (const lane of this.lanes.values()) pending += lane.size;
+    return pending;
+  }
+
+  /** Resolves when every ack has its script executed and the log knows the outcomes. Never rejects. */
+  async drain(): Promise<void> {
+    for (;;) {
+      const under = [...this.lanes.values()].flatMap((lane) => lane.last() ?? []);
+      if (under.length === 0) break;
+      await Promise.allSettled(under);
+    }
+    await this.announcer.drain();
+  }
+
+  private async decide(partition: number, acks: readonly Ack[]): Promise<void> {
+    const settled = await this.untilAnswered(() => this.view.settle(partition, acks));
+    this.counts.batches++;
+    if (settled.state === 'none') {
+      this.counts.lost += acks.length;
+    } else if (settled.state === 'rebuilding') {
+      this.counts.undecided += acks.length;
+      const at = this.clock();
+      this.announce(
+        partition,
+        undefined,
+        acks.map(({ device, offset, id, outcome }) => ({ device, offset, id, outcome, at })),
+      );
+    } else {
+      this.counts.decided += settled.announcements.length;
+      this.announce(partition, settled.viewId, settled.announcements);
+    }
+  }
+
+  /** Not awaited: the next acks need not wait for the log. A closed producer leaves them in the outbox. */
+  private announce(...told: Parameters<Announcer['announce']>): void {
+    this.announcer.announce(...told).catch(() => undefined);
+  }
+
+  private async untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+    for (let factor = 1; ; factor = Math.min(2 * factor, RETRY_FACTOR_MAX)) {
+      try {
+        return await ask();
+      } catch {
+        this.counts.retries++;
+        await new Promise((resolve) => setTimeout(resolve, factor * this.retryMs));
+      }
+    }
+  }
+}
