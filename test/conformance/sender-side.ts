@@ -81,7 +81,12 @@ export function senderSideConformance(target: () => Target): void {
       ['content encoding missing', { 'content-encoding': undefined }, 400, 110],
       ['content encoding unknown', { 'content-encoding': 'gzip' }, 400, 110],
       ['aesgcm without salt', { 'content-encoding': 'aesgcm', 'crypto-key': 'dh=BAAA' }, 400, 110],
-      ['aesgcm without dh', { 'content-encoding': 'aesgcm', encryption: 'salt=AAAA' }, 400, 110],
+      [
+        'aesgcm with a Crypto-Key that has no dh',
+        { 'content-encoding': 'aesgcm', encryption: 'salt=AAAA', 'crypto-key': 'keyid=a' },
+        400,
+        110,
+      ],
       ['aes128gcm with Encryption', { encryption: 'salt=AAAA' }, 400, 110],
       ['aes128gcm with a dh', { 'crypto-key': 'dh=BAAA' }, 400, 110],
     ])('%s', async (_, headers, status, errno) => {

@@ -35,6 +35,11 @@ const THINGS = {
     ],
     getIt: 'apt-get install chromium',
   },
+  redis: {
+    variable: 'TEST_REDIS_SERVER',
+    programs: ['redis-server'],
+    getIt: 'apt-get install redis-server',
+  },
   openssl: { variable: 'TEST_OPENSSL', programs: ['openssl'], getIt: 'apt-get install openssl' },
   pywebpush: {
     variable: 'TEST_PYTHON',

@@ -1,0 +1,117 @@
+/**
+ * Runs the scripts: EVALSHA, and EVAL where a server does not know one yet (ioredis does both). Keys of a partition
+ * are `hg:{p}:…`: the hash tag keeps all of them in one slot of a Redis Cluster.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { partitionOf } from '#webpush';
+import type { DeviceId } from '#webpush';
+import * as notifications from './lua-notifications.redis.js';
+import { PARTITION } from './lua-partition.redis.js';
+import * as presence from './lua-presence.redis.js';
+import * as subscriptions from './lua-subscriptions.redis.js';
+
+export type RedisClient = Redis | Cluster;
+export type Argument = string | number | Buffer;
+
+/** ARGV: field of the mark (`notifications` or `subscriptions`), view id. Clears nothing. */
+const CREATE_MARK = `
+local key = K .. 'mark:' .. ARGV[1]
+if redis.call('EXISTS', key) == 0 then
+  redis.call('HSET', key, 'view', ARGV[2], 'state', 'rebuilding', 'applied', 0, 'routed', 0,
+    'told', 0, 'swept', 0, 'accepted', 0)
+end
+return 1
+`;
+
+const ofPartition = {
+  createMark: CREATE_MARK,
+  apply: notifications.APPLY,
+  finish: notifications.FINISH,
+  move: notifications.MOVE,
+  settle: notifications.SETTLE,
+  clearOutbox: notifications.CLEAR_OUTBOX,
+  pickOutbox: notifications.PICK_OUTBOX,
+  expire: notifications.EXPIRE,
+  sweepGone: notifications.SWEEP_GONE,
+  read: notifications.READ,
+  offsets: notifications.OFFSETS,
+  accounts: notifications.ACCOUNTS,
+  writeThrough: subscriptions.WRITE_THROUGH,
+  keep: subscriptions.KEEP,
+  setReady: subscriptions.SET_READY,
+  find: subscriptions.FIND,
+  list: subscriptions.LIST,
+  hello: presence.HELLO,
+  reclaim: presence.RECLAIM,
+  release: presence.RELEASE,
+} as const;
+
+const ofGateways = {
+  setLease: presence.SET_LEASE,
+  renewLease: presence.RENEW_LEASE,
+  releaseLease: presence.RELEASE_LEASE,
+  liveGateways: presence.LIVE_GATEWAYS,
+} as const;
+
+export type PartitionScript = keyof typeof ofPartition;
+export type GatewayScript = keyof typeof ofGateways;
+
+type Command = (...args: readonly Argument[]) => Promise<unknown>;
+
+/** What the adapters share: the client, the partitions, and the bounds that scripts are told. */
+export interface RedisViewOptions {
+  readonly redis: RedisClient;
+  readonly partitions: number;
+  readonly mailboxMax: number;
+  readonly mailboxBytesMax: number;
+  /** A claim that is not renewed for so long lapses: three re-checks of rule 8. */
+  readonly holderTtlMs: number;
+}
+
+export class RedisScripts {
+  private readonly commands: Readonly<Record<string, Command>>;
+
+  constructor(readonly options: RedisViewOptions) {
+    const { redis } = options;
+    for (const [name, lua] of Object.entries(ofPartition)) {
+      redis.defineCommand(`hg_${name}`, { numberOfKeys: 1, lua: `${PARTITION}${lua}` });
+    }
+    for (const [name, lua] of Object.entries(ofGateways)) {
+      redis.defineCommand(`hg_${name}`, { numberOfKeys: 2, lua });
+    }
+    // ioredis adds a method for each command that was defined, and one that answers in Buffers.
+    this.commands = redis as unknown as Record<string, Command>;
+  }
+
+  key(partition: number, name: string): string {
+    return `hg:{${partition}}:${name}`;
+  }
+
+  partitionOf(device: DeviceId): number {
+    return partitionOf(device, this.options.partitions);
+  }
+
+  /** Answers in text. */
+  run(script: PartitionScript, partition: number, args: readonly Argument[]): Promise<unknown> {
+    return this.call(`hg_${script}`, [`hg:{${partition}}:`, ...args]);
+  }
+
+  /** Answers in bytes. */
+  runBytes(
+    script: PartitionScript,
+    partition: number,
+    args: readonly Argument[],
+  ): Promise<unknown> {
+    return this.call(`hg_${script}Buffer`, [`hg:{${partition}}:`, ...args]);
+  }
+
+  runGateways(script: GatewayScript, gateway: string, args: readonly Argument[]): Promise<unknown> {
+    return this.call(`hg_${script}`, ['hg:{gateways}', `hg:{gateways}:${gateway}`, ...args]);
+  }
+
+  private call(name: string, args: readonly Argument[]): Promise<unknown> {
+    const command = this.commands[name];
+    if (!command) throw new Error(`no script is called ${name}`);
+    return command.apply(this.options.redis, args as Argument[]);
+  }
+}
