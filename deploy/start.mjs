@@ -90,8 +90,10 @@ function showError({ name }, said) {
 function onEnd(service, code, signal) {
   service.isOver = true;
   service.log.close();
-  if (signal && !stoppingSince) console.error(`${service.name} was ended by ${signal}.`);
-  if (code !== 0) exitCode = 1;
+  // One that was told to stop before it could listen for that ends by the signal itself.
+  const isAsked = signal === 'SIGTERM' && service.told === signal;
+  if (signal && !service.told) console.error(`${service.name} was ended by ${signal}.`);
+  if (code !== 0 && !isAsked) exitCode = 1;
   endAll('SIGTERM');
   if (services.every(({ isOver }) => isOver)) process.exit(exitCode);
 }

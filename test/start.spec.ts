@@ -32,6 +32,15 @@ const STANDALONE = `${SERVICE}
 const DEMO = `${SERVICE}
   say({ level: 'info', msg: 'serving', what: 'demo', address: 'http://127.0.0.1:3/', ready: true });
 `;
+/** Does something once the demo can serve. */
+const afterDemo = (then: string): string => `
+  import { readFileSync } from 'node:fs';
+  const waiting = setInterval(() => {
+    if (!readFileSync('data/logs/demo.log', 'utf8').includes('ready')) return;
+    clearInterval(waiting);
+    ${then}
+  }, 5);
+`;
 
 let root: string;
 let started: Watched | undefined;
@@ -81,7 +90,7 @@ test('keeps the logs in DATA_DIR, for this user only, and waits for the drain', 
 });
 
 test('a service that refuses to start ends the other, and its sentence is on the terminal', async () => {
-  const refusing = `console.error('The port is in use.'); process.exit(1);`;
+  const refusing = afterDemo(`console.error('The port is in use.'); process.exit(1);`);
   const { code, stderr, stdout } = await start(refusing, DEMO).end;
   expect({ code, stderr, stdout }).toEqual({
     code: 1,
@@ -92,10 +101,16 @@ test('a service that refuses to start ends the other, and its sentence is on the
 });
 
 test('a service that is killed ends the other, and that is said', async () => {
-  const dying = `${STANDALONE} setTimeout(() => process.kill(process.pid, 'SIGKILL'), 50);`;
+  const dying = `${STANDALONE} ${afterDemo(`process.kill(process.pid, 'SIGKILL');`)}`;
   const { code, stderr } = await start(dying, DEMO).end;
   expect({ code, stderr }).toEqual({ code: 1, stderr: 'standalone was ended by SIGKILL.\n' });
   expect(logOf('demo')).toContain('drained');
+});
+
+test('a service that was stopped before it was up is no failure', async () => {
+  const early = `process.kill(process.ppid, 'SIGTERM'); setInterval(() => {}, 1000);`;
+  const { code, stderr } = await start(early, DEMO).end;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
 test('an error in a log is on the terminal with its reason and where to read on', async () => {
