@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { buildSync } from 'esbuild';
 import { describe, expect, test, vi } from 'vitest';
 import { saidOf } from './exit-on-failure.js';
 import { hideSqliteWarning, nodeRefusal } from './node-version.js';
@@ -65,4 +67,41 @@ test('only the warning about SQLite is dropped', () => {
   } finally {
     process.emitWarning = original;
   }
+});
+
+describe('a process whose main', () => {
+  /** Runs a main that does this, in a Node of its own. */
+  function run(main: string): { code: number | null; stdout: string; stderr: string } {
+    const contents = `
+      import { exitOnFailure } from './exit-on-failure.js';
+      import { StartRefused } from './start-refused.js';
+      exitOnFailure(async () => { ${main} });`;
+    const stdin = { contents, resolveDir: import.meta.dirname, loader: 'ts' } as const;
+    const bundle = buildSync({
+      stdin,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      write: false,
+    });
+    const args = ['--input-type=module', '-e', bundle.outputFiles[0]?.text ?? ''];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    return { code: status, stdout, stderr };
+  }
+
+  test('is refused ends with the sentence alone and code 1, whatever is still open', () => {
+    const main = `setInterval(() => {}, 1000); throw new StartRefused('The log is locked.');`;
+    expect(run(main)).toEqual({ code: 1, stdout: '', stderr: 'The log is locked.\n' });
+  });
+
+  test('fails ends with the stack and code 1', () => {
+    const { code, stderr } = run(`throw new TypeError('no such thing');`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^TypeError: no such thing\n +at /);
+  });
+
+  test('returns goes on until nothing is left to do', () => {
+    const main = `setTimeout(() => console.log('served'), 20);`;
+    expect(run(main)).toEqual({ code: 0, stdout: 'served\n', stderr: '' });
+  });
 });
