@@ -58,7 +58,7 @@ function tableUnder(heading: string): Table {
       .trim()
       .slice(1, -1)
       .split(/(?<!\\)\|/)
-      .map((cell) => cell.trim()),
+      .map((cell) => cell.trim().replaceAll('\\|', '|')),
   );
   return { columns: rows[0] ?? [], rows: rows.slice(2) };
 }

@@ -21,12 +21,12 @@ export interface Table {
 /** Services whose settings come together in standalone; the demo site has its own. */
 const CONFIGS = ['standalone', 'demo'];
 const SERVICES = ['gateway', 'ingest', 'router', 'registration', 'standalone', 'demo'];
-/** What bounds those outside: constants of the code that faces them. */
+/** What bounds those outside: the exported constants `…_MAX` of the code that faces them, by the words above them. */
 const FACES_OUTSIDE =
   /^(apps\/(gateway|ingest|registration|demo\/src)|libs\/(wire|webpush|subscriptions))\//;
 const LIMIT_SETTING = /_(MAX|MIN)(_|$)|TIMEOUT/;
 const LIMIT_CONSTANT =
-  /(?:\/\*\* ([^\n]*?)(?: ?\*\/)?\n(?: \*[^\n]*\n)*)?(?:export )?const ([A-Z0-9_]+(?<!_MS)_MAX) = ([\d_ *]+);/g;
+  /\/\*\* ([^\n]*?)(?: ?\*\/)?\n(?: \*[^\n]*\n)*export const ([A-Z0-9_]+(?<!_MS)_MAX) = ([\d_ *]+);/g;
 
 /** Every table by the README heading that it stands under. */
 export const README_TABLES: Readonly<Record<string, () => Table | Promise<Table>>> = {
@@ -58,7 +58,8 @@ export function commands(): readonly string[] {
 export async function askedSettings(): Promise<readonly Setting[]> {
   const env = new EnvReader({});
   for (const app of CONFIGS) {
-    const file: Record<string, unknown> = await import(`../../apps/${app}/src/config.js`);
+    const path = `../../apps/${app}/src/config.js`;
+    const file = (await import(/* @vite-ignore */ path)) as Record<string, unknown>;
     const read = Object.entries(file).find(([name]) => /^[a-z]\w*Config$/.test(name))?.[1];
     if (typeof read !== 'function')
       throw new Error(`apps/${app}/src/config.ts exports no …Config function`);
@@ -68,7 +69,8 @@ export async function askedSettings(): Promise<readonly Setting[]> {
 }
 
 export function render({ columns, rows }: Table): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(columns), `|${'---|'.repeat(columns.length)}`, ...rows.map(line)].join('\n');
 }
 
@@ -111,7 +113,7 @@ async function limits(): Promise<Table> {
   const fixed = readSources()
     .filter(({ path, isTest }) => FACES_OUTSIDE.test(path) && !isTest)
     .flatMap(({ text }) => [...text.matchAll(LIMIT_CONSTANT)])
-    .map(([, doc, name = '', value = '']) => [doc ?? name, number(product(value)), 'fixed']);
+    .map(([, doc = '', , value = '']) => [doc.replace(/\.$/, ''), number(product(value)), 'fixed']);
   return { columns: ['Limit', 'Default', 'Setting'], rows: [...set, ...fixed] };
 }
 
@@ -180,7 +182,7 @@ function code(text: string): string {
 
 /** Code, unless it is prose or has code in it already. */
 function plain(text: string): string {
-  return /[` ]/.test(text) || text === 'none' ? text : code(number(text));
+  return /[` ]/.test(text) || text === 'none' ? text : code(text);
 }
 
 function product(expression: string): string {
