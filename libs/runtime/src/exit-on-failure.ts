@@ -11,7 +11,12 @@ export function exitOnFailure(main: () => Promise<void>): void {
   const refusal = nodeRefusal();
   if (refusal) return leave(refusal);
   stopWithParent();
-  main().catch((error: unknown) => leave(saidOf(error)));
+  main().catch(exitBecause);
+}
+
+/** Ends the process the same way when it finds later that it cannot go on. */
+export function exitBecause(error: unknown): never {
+  leave(saidOf(error));
 }
 
 /** `npm start` keeps a channel to each service: if it is killed, they drain and end, and free the ports. */
@@ -42,7 +47,7 @@ function withCauses(error: Error): string {
 }
 
 /** Written synchronously: `process.exit` would cut off what is still buffered. */
-function leave(said: string): void {
+function leave(said: string): never {
   writeSync(process.stderr.fd, `${said}\n`);
   process.exit(1);
 }
