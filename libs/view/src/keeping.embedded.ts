@@ -100,7 +100,9 @@ function pass(partition: Partition, applied: number, announcements: Announcement
     partition.removals = partition.removals.filter(({ offset }) => offset >= applied);
     for (const removal of passed) {
       const entry = subscriptionOf(partition.devices.get(removal.device), removal.subscription);
-      if (entry && !entry.terms) keepRemoval(partition, removal, announcements);
+      // A later write-through may have written it anew, and is not passed yet.
+      const isPassed = entry && !entry.terms && entry.offset < applied;
+      if (isPassed) keepRemoval(partition, removal, announcements);
     }
   }
   for (const [device, offset] of partition.forgotten) {
