@@ -15,6 +15,8 @@ interface Thing {
   readonly programs: readonly string[];
   /** Arguments with which it answers 0; without them it is enough that it is there. */
   readonly proof?: readonly string[];
+  /** A variable that must be set as well. */
+  readonly needs?: string;
   readonly getIt: string;
 }
 
@@ -34,6 +36,12 @@ const THINGS = {
       `${MAC_APPS}/Google Chrome.app/Contents/MacOS/Google Chrome`,
     ],
     getIt: 'apt-get install chromium',
+  },
+  kafka: {
+    variable: 'TEST_JAVA',
+    programs: ['java'],
+    needs: 'TEST_KAFKA_LIB',
+    getIt: 'install Java 17 and set TEST_KAFKA_LIB to a folder with the jars of kafka_2.13',
   },
   redis: {
     variable: 'TEST_REDIS_SERVER',
@@ -92,6 +100,7 @@ function adviceFor(missing: readonly ThingName[]): string {
 }
 
 function search(thing: Thing): string | undefined {
+  if (thing.needs && !process.env[thing.needs]) return undefined;
   const named = process.env[thing.variable];
   return (named ? [named] : thing.programs)
     .map(onPath)

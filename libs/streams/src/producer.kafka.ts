@@ -1,6 +1,6 @@
 /**
  * Appends to Kafka in micro-batches of at most {@link RECORDS_MAX}: a batch leaves when nothing is in flight and
- * fills while something is, at most {@link IN_FLIGHT_MAX} requests at once; no timer, since a linger would be
+ * fills while something is, at most {@link IN_FLIGHT_MAX} requests at once and one per partition; no timer, since a linger would be
  * latency. Not idempotent and without kafkajs's own retries: after a produce call whose answer was lost,
  * kafkajs rolls its sequence back, and a later batch can be acknowledged as a duplicate without being
  * written (platform.md §3). What must be there once fails instead; what may be there twice is repeated here.
@@ -26,6 +26,8 @@ export interface KafkaProducerOptions {
 interface Waiting {
   readonly stream: string;
   readonly partition: number;
+  /** Topic and partition. */
+  readonly place: string;
   readonly records: readonly StreamRecord[];
   readonly bytes: number;
   readonly since: number;
@@ -37,7 +39,9 @@ interface Waiting {
 
 export class KafkaProducer extends StreamProducer {
   private readonly producer: Producer;
-  private readonly waiting: Waiting[] = [];
+  private waiting: Waiting[] = [];
+  /** Places of which records are in flight. */
+  private readonly busy = new Set<string>();
   private readonly inFlight = new Set<readonly Waiting[]>();
   private readonly watch: NodeJS.Timeout;
   private waitingBytes = 0;
@@ -88,7 +92,7 @@ export class KafkaProducer extends StreamProducer {
     const closed = new AppendFailed('the producer is closed', true);
     for (const waiting of [...this.waiting, ...[...this.inFlight].flat()])
       this.fail(waiting, closed);
-    this.waiting.length = 0;
+    this.waiting = [];
     await this.producer.disconnect();
   }
 
@@ -107,7 +111,17 @@ export class KafkaProducer extends StreamProducer {
       }
       this.waitingBytes += bytes;
       const since = Date.now();
-      this.waiting.push({ ...what, bytes, since, isRepeated, isDone: false, resolve, reject });
+      const place = `${this.options.prefix}${what.stream}/${what.partition}`;
+      this.waiting.push({
+        ...what,
+        place,
+        bytes,
+        since,
+        isRepeated,
+        isDone: false,
+        resolve,
+        reject,
+      });
       this.schedule();
     });
   }
@@ -121,23 +135,38 @@ export class KafkaProducer extends StreamProducer {
     });
   }
 
+  /**
+   * A partition is in one request at a time: kafkajs does not send requests in the order of its calls (one that
+   * waits for metadata is overtaken), and deliveries out of order would be dropped by their session.
+   */
   private sendWhatFits(): void {
     while (this.waiting.length > 0 && this.inFlight.size < IN_FLIGHT_MAX) {
+      const batch: Waiting[] = [];
+      const left: Waiting[] = [];
       let records = 0;
-      let count = 0;
       for (const waiting of this.waiting) {
-        if (count > 0 && records + waiting.records.length > RECORDS_MAX) break;
-        records += waiting.records.length;
-        count++;
+        if (waiting.isDone) {
+          this.waitingBytes -= waiting.bytes; // refused as late while it waited
+          continue;
+        }
+        const isFull = batch.length > 0 && records + waiting.records.length > RECORDS_MAX;
+        if (isFull || this.busy.has(waiting.place)) left.push(waiting);
+        else {
+          batch.push(waiting);
+          records += waiting.records.length;
+        }
       }
-      const batch = this.waiting.splice(0, count);
-      for (const waiting of batch) this.waitingBytes -= waiting.bytes;
-      void this.send(batch.filter((waiting) => !waiting.isDone));
+      this.waiting = left;
+      if (batch.length === 0) return;
+      for (const waiting of batch) {
+        this.waitingBytes -= waiting.bytes;
+        this.busy.add(waiting.place);
+      }
+      void this.send(batch);
     }
   }
 
   private async send(batch: readonly Waiting[]): Promise<void> {
-    if (batch.length === 0) return;
     this.inFlight.add(batch);
     let isRepeating = false;
     try {
@@ -155,6 +184,7 @@ export class KafkaProducer extends StreamProducer {
       );
     }
     this.inFlight.delete(batch);
+    for (const { place } of batch) this.busy.delete(place);
     if (!isRepeating) return this.schedule();
     setTimeout(() => this.schedule(), this.repeatAfterMs);
     this.repeatAfterMs = Math.min(this.repeatAfterMs * 2, REPEAT_AFTER_MS.last);
@@ -185,7 +215,7 @@ export class KafkaProducer extends StreamProducer {
     }
     let isRepeating = false;
     for (const waiting of batch) {
-      const place = `${this.options.prefix}${waiting.stream}/${waiting.partition}`;
+      const { place } = waiting;
       const offset = next.get(place);
       if (offset === undefined) {
         const error = new AppendFailed(`Kafka gave no offset for ${place}`, true);
@@ -203,7 +233,7 @@ export class KafkaProducer extends StreamProducer {
   private failed(batch: readonly Waiting[], error: AppendFailed): boolean {
     const again = batch.filter((waiting) => waiting.isRepeated && !this.isClosed);
     for (const waiting of batch) if (!again.includes(waiting)) this.fail(waiting, error);
-    this.waiting.unshift(...again);
+    this.waiting = [...again, ...this.waiting];
     for (const waiting of again) this.waitingBytes += waiting.bytes;
     return again.length > 0;
   }

@@ -2,3 +2,4 @@
 export * from './producer.kafka.js';
 export * from './consumer.kafka.js';
 export * from './catalog.kafka.js';
+export * from './stream-setup.kafka.js';
