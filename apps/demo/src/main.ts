@@ -1,0 +1,30 @@
+/** demo: the stock-quotes site, an application server with its page, beside any push service of ours. */
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { EnvReader, exitOnFailure, listenRefused, Log, LOG_LEVELS, NestLog } from '#runtime';
+import { demoConfig } from './config.js';
+import { DemoModule } from './demo.module.js';
+
+exitOnFailure(async () => {
+  const env = new EnvReader(process.env);
+  const config = demoConfig(env);
+  const level = env.choice('LOG_LEVEL', { default: 'info', of: LOG_LEVELS, doc: 'what is logged' });
+  env.finish();
+  const log = Log.open({ level, service: 'demo' });
+  const { host, port } = config;
+  const module = DemoModule.forRoot(config, log);
+  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+    logger: new NestLog(log),
+    // A page that is open must not keep the site from stopping.
+    forceCloseConnections: true,
+  });
+  app.enableShutdownHooks(undefined, { useProcessExit: true });
+  try {
+    await app.listen(port, host);
+  } catch (cause) {
+    throw listenRefused('the stock-quotes site (DEMO_PORT)', { host, port }, cause);
+  }
+  log.info('the stock-quotes site', { what: 'stock quotes', address: await app.getUrl() });
+  log.info('ready', { ready: true });
+});
