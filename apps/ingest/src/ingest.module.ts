@@ -5,7 +5,7 @@ import {
   type DynamicModule,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { Log, Metrics } from '#runtime';
+import { Health, Log, Metrics } from '#runtime';
 import { StreamProducer } from '#streams';
 import { SubscriptionLookup } from '#view';
 import { KeyRing } from '#webpush';
@@ -24,20 +24,17 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly server: IngestServer,
     private readonly config: IngestConfig,
     private readonly log: Log,
-    metrics: Metrics,
-    counts: IngestCounts,
-  ) {
-    watchIngest(metrics, counts);
-  }
+    private readonly health: Health,
+  ) {}
 
-  /** `ports` exports StreamProducer, SubscriptionLookup, KeyRing, Log and Metrics. */
+  /** `ports` exports StreamProducer, SubscriptionLookup, KeyRing, Log, Health and Metrics. */
   static forRoot(config: IngestConfig, ports: DynamicModule): DynamicModule {
     return {
       module: IngestModule,
       imports: [ports],
       providers: [
         { provide: IngestConfig, useValue: config },
-        IngestCounts,
+        { provide: IngestCounts, useFactory: watchedCounts, inject: [Metrics] },
         {
           provide: Ingest,
           inject: [StreamProducer, SubscriptionLookup, KeyRing, Log, IngestCounts],
@@ -67,6 +64,13 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    this.health.draining();
     await this.server.close();
   }
+}
+
+function watchedCounts(metrics: Metrics): IngestCounts {
+  const counts = new IngestCounts();
+  watchIngest(metrics, counts);
+  return counts;
 }

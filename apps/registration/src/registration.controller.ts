@@ -1,0 +1,133 @@
+/** The REST door over HTTP (contract §3): thin, so that what it answers can be read in one place. */
+import { Body, Controller, Delete, Get, Headers, Param, Post, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import { TrustedProxies } from '#runtime';
+import { RegistrationConfig } from './config.js';
+import { DOOR_REFUSALS, refusalBodyOf, type DoorRefused } from './door-refusals.js';
+import {
+  NEW_REGISTRATION_SCHEMA,
+  LISTED_SCHEMA,
+  REGISTERED_SCHEMA,
+  refusalsOf,
+} from './openapi.js';
+import { bearerOf } from './registration-input.js';
+import { Registrations, type Listed, type Registered, type Removed } from './registrations.js';
+
+/** What of Fastify's reply and request the door uses. */
+export interface Reply {
+  status(code: number): Reply;
+  headers(values: Readonly<Record<string, string>>): Reply;
+  send(body?: unknown): unknown;
+}
+export interface Asker {
+  readonly socket: { readonly remoteAddress?: string };
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+@ApiTags('registrations')
+@Controller('v1')
+export class RegistrationController {
+  private readonly proxies: TrustedProxies;
+
+  constructor(
+    private readonly registrations: Registrations,
+    config: RegistrationConfig,
+  ) {
+    this.proxies = new TrustedProxies(config.door.trustedProxies);
+  }
+
+  @Post('registrations')
+  @ApiOperation({
+    summary: 'Subscribe a device to a web site',
+    description:
+      'Without `device` a device is created; its identifier is its secret, and what it says as `uaid` when it connects.',
+  })
+  @ApiBody({ schema: NEW_REGISTRATION_SCHEMA })
+  @ApiResponse({ status: 201, description: 'Registered', schema: REGISTERED_SCHEMA })
+  @refusalsOf('invalid', 'deviceUnknown', 'subscriptionsTooMany', 'devicesTooMany', 'unavailable')
+  async register(@Body() body: unknown, @Req() asker: Asker, @Res() reply: Reply): Promise<void> {
+    send(reply, 201, await this.registrations.register(body, this.addressOf(asker)));
+  }
+
+  @Get('registrations')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'List what a device is subscribed to' })
+  @ApiResponse({ status: 200, description: 'The subscriptions', schema: LISTED_SCHEMA })
+  @refusalsOf('unauthorized', 'deviceUnknown', 'unavailable')
+  async list(
+    @Headers('authorization') authorization: string | undefined,
+    @Res() reply: Reply,
+  ): Promise<void> {
+    send(reply, 200, await this.registrations.list(bearerOf(authorization)));
+  }
+
+  @Delete('registrations/:subscription')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Give up one subscription' })
+  @ApiParam({ name: 'subscription', description: 'As it was answered when it was registered' })
+  @ApiResponse({ status: 204, description: 'Given up' })
+  @refusalsOf('unauthorized', 'subscriptionUnknown', 'unavailable')
+  async remove(
+    @Headers('authorization') authorization: string | undefined,
+    @Param('subscription') subscription: string,
+    @Res() reply: Reply,
+  ): Promise<void> {
+    send(reply, 204, await this.registrations.remove(bearerOf(authorization), subscription));
+  }
+
+  @Delete('device')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Remove the device with all that it has' })
+  @ApiResponse({ status: 204, description: 'Removed' })
+  @refusalsOf('unauthorized', 'deviceUnknown', 'unavailable')
+  async forget(
+    @Headers('authorization') authorization: string | undefined,
+    @Res() reply: Reply,
+  ): Promise<void> {
+    send(reply, 204, await this.registrations.forget(bearerOf(authorization)));
+  }
+
+  private addressOf({ socket, headers }: Asker): string {
+    const forwarded = headers['x-forwarded-for'];
+    const line = Array.isArray(forwarded) ? forwarded.join(',') : forwarded;
+    return this.proxies.clientOf(socket.remoteAddress ?? '', line);
+  }
+}
+
+/** Answers hold secrets: nobody on the way keeps them. */
+const NO_STORE = { 'Cache-Control': 'no-store' };
+
+function send(
+  reply: Reply,
+  status: number,
+  answer: Registered | Listed | Removed | DoorRefused,
+): void {
+  switch (answer.kind) {
+    case 'refused': {
+      const { status: refused, ...row } = DOOR_REFUSALS[answer.refusal];
+      const headers = 'headers' in row ? row.headers : {};
+      reply
+        .status(refused)
+        .headers({ ...NO_STORE, ...headers })
+        .send(refusalBodyOf(answer));
+      return;
+    }
+    case 'removed':
+      reply.status(status).headers(NO_STORE).send();
+      return;
+    case 'registered': {
+      const { device, subscription, receiver, endpoint } = answer;
+      reply.status(status).headers(NO_STORE).send({ device, subscription, receiver, endpoint });
+      return;
+    }
+    case 'listed':
+      reply.status(status).headers(NO_STORE).send({ registrations: answer.registrations });
+  }
+}
