@@ -173,10 +173,10 @@ export class LogWriter {
     for (const append of group) {
       const { log, record } = append;
       const { key, value, headers } = record;
+      logs.add(log);
       append.placed = { offset: log.next, at, key, value, headers };
       log.next += 1;
       log.table?.store(log.partition, append.placed);
-      logs.add(log);
     }
     for (const log of logs) {
       if (log.next <= (this.reserved.get(log) ?? log.end)) continue;

@@ -57,7 +57,8 @@ export class EmbeddedLog {
 
   private constructor(
     private readonly options: EmbeddedLogOptions,
-    private readonly file: LogFile,
+    /** For tests of this folder; everything else goes through the ports. */
+    readonly file: LogFile,
   ) {
     this.report = options.report ?? ((text, error) => console.error(text, error));
     this.clock = options.clock ?? Date.now;
