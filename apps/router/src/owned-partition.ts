@@ -26,8 +26,10 @@ export class OwnedPartition implements Belief {
   aheadSinceMs: number | undefined;
   /** Epochs by gateway, looked up since the mark was last read. */
   readonly leases = new Map<string, number>();
-  /** Settles when every announcement made so far is in the log, or left to the outbox sweep. */
-  announcing: Promise<unknown> = Promise.resolve();
+  /** Announcements that are on their way to the log. */
+  unannounced = 0;
+  /** Resolves when every announcement made so far is in the log, or was left to the outbox sweep. */
+  announced: Promise<void> = Promise.resolve();
 
   constructor(readonly partition: number) {}
 

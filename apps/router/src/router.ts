@@ -8,7 +8,7 @@ import type { PartitionReader, RecordBatch } from '#streams';
 import { StartRefused, type Log } from '#runtime';
 import type { Settlement } from '#view';
 import type { Announcement } from '#webpush';
-import { Commands, type Slice } from './commands.js';
+import { Commands, gapTo, type Slice } from './commands.js';
 import { Deliveries } from './deliveries.js';
 import { Fold } from './fold.js';
 import { OwnedPartitions, type OwnedPartition } from './owned-partition.js';
@@ -18,6 +18,9 @@ import { TakeOver } from './take-over.js';
 
 /** So long may `applied` be ahead of the log's end before the log counts as replaced (rule 5). */
 export const LOG_BEHIND_MS_MAX = 60_000;
+
+/** More announcements than that on their way to the log hold up the partition. */
+export const UNANNOUNCED_MAX = 5_000;
 
 export interface RouterOptions {
   readonly log: Log;
@@ -84,7 +87,7 @@ export class Router implements PartitionReader {
     owned.isIdle = true;
     // Nothing is left below the end that was asked when the fold began: deleted or compacted away.
     if (owned.state === 'rebuilding' && owned.applied <= owned.foldEnd) {
-      return this.advance(owned, { commands: [], next: owned.foldEnd, to: 0, firstAt: undefined });
+      return this.advance(owned, gapTo(owned.foldEnd));
     }
     await this.compareWithLog(owned);
     return undefined;
@@ -98,8 +101,8 @@ export class Router implements PartitionReader {
     if (applied === undefined) return this.fenced(owned);
     owned.applied = Math.max(owned.applied, slice.next);
     this.counts.batches++;
-    const before = owned.announcing;
     this.announce(owned, applied.announcements);
+    if (slice.hasCancel || owned.unannounced > UNANNOUNCED_MAX) await owned.announced;
     if (owned.state === 'rebuilding') {
       return owned.applied < owned.foldEnd ? undefined : this.takeOver.finish(owned);
     }
@@ -110,7 +113,6 @@ export class Router implements PartitionReader {
       if (!isAgain) this.measure(slice.firstAt);
     }
     if (!(await this.ports.view.setRouted(partition, owned, slice.next))) return this.fenced(owned);
-    await before;
     return undefined;
   }
 
@@ -131,19 +133,22 @@ export class Router implements PartitionReader {
   }
 
   /**
-   * Not waited for at once: the next slice need not wait for the disk. The one after it does, so they cannot
-   * pile up. What fails stays in the outbox, and the outbox sweep finds it there.
+   * Not waited for: the next slice need not wait for the disk, unless too many are on their way. What fails
+   * stays in the outbox, and the outbox sweep finds it there.
    */
   private announce(owned: OwnedPartition, announcements: readonly Announcement[]): void {
-    if (announcements.length === 0) return;
+    const count = announcements.length;
+    if (count === 0) return;
     const { partition, viewId } = owned;
-    const announced = this.ports.announcer
+    owned.unannounced += count;
+    // The announcer keeps the order of a partition, so the last one is in when all are.
+    owned.announced = this.ports.announcer
       .announce(partition, viewId, announcements)
       .catch((error: unknown) => {
         const text = 'announcing failed; it stays in the outbox';
         this.options.log.sampled('announce', text, { partition, error });
-      });
-    owned.announcing = Promise.all([owned.announcing, announced]);
+      })
+      .finally(() => (owned.unannounced -= count));
   }
 
   private measure(firstAt: number | undefined): void {
