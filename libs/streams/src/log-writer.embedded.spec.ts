@@ -1,10 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AppendFailed } from './producer.js';
 import type { LogRecord } from './record.js';
-import { contents, listener, notification, outcomeOf, scratch } from './scratch-log.contract.js';
+import {
+  bundled,
+  contents,
+  listener,
+  notification,
+  outcomeOf,
+  scratch,
+} from './scratch-log.contract.js';
 import type { ScratchLog } from './scratch-log.contract.js';
 import { NOTIFICATIONS, SUBSCRIPTIONS, deliveriesOf } from './streams.js';
 
@@ -263,51 +270,100 @@ describe('a full disk', () => {
   });
 });
 
-const disk = smallDisk(4);
-afterAll(() => disk?.remove());
-
-describe.skipIf(!disk)('a small disk (a tmpfs of 4 MiB, which only root can mount)', () => {
-  test('is filled, refuses, loses nothing, and recovers', async () => {
-    const at = disk!.path;
-    const ballast = join(at, 'ballast');
-    writeFileSync(ballast, Buffer.alloc(1024 * 1024));
-    const path = join(at, 'log', 'log.sqlite');
-    const full = await open({ path });
-    const { taken, refusal } = await fill(full, 20_000);
-    expect(taken.length).toBeGreaterThan(20);
-    expect(refusal.message).toContain('full');
-    const announced = full.producer.appendUntilIn(SUBSCRIPTIONS, 0, [
-      notification('patient', 50_000),
-    ]);
-    for (let i = 0; i < 20; i++) {
-      await full.producer.append(NOTIFICATIONS, 0, notification('no', 200_000)).catch(() => {});
+describe('a real disk that takes no more', () => {
+  test('is refused, loses nothing, and recovers (a tmpfs of 4 MiB where one may be mounted, else a limit of pages)', async () => {
+    const disk = smallDisk() ?? limitedFolder();
+    try {
+      const full = await open({ path: join(disk.path, 'log', 'log.sqlite') });
+      disk.limit(full);
+      const { taken, refusal } = await fill(full, 20_000);
+      expect(taken.length).toBeGreaterThan(20);
+      expect(refusal.message).toContain('full');
+      const patient = notification('patient', 50_000);
+      const announced = full.producer.appendUntilIn(SUBSCRIPTIONS, 0, [patient]);
+      for (let i = 0; i < 20; i++) {
+        await full.producer.append(NOTIFICATIONS, 0, notification('no', 200_000)).catch(() => {});
+      }
+      disk.makeRoom(full);
+      await announced;
+      const offset = await full.producer.append(NOTIFICATIONS, 0, notification('room', 20_000));
+      await full.log.close();
+      const after = await open({ path: join(disk.path, 'log', 'log.sqlite') });
+      const offsets = (await contents(after, NOTIFICATIONS)).map((record) => record.offset);
+      await after.log.close();
+      expect(offsets).toEqual(expect.arrayContaining([...taken, offset]));
+      expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+    } finally {
+      disk.remove();
     }
-    rmSync(ballast);
-    await announced;
-    const offset = await full.producer.append(NOTIFICATIONS, 0, notification('room', 20_000));
-    await full.log.close();
-    const offsets = (await contents(await open({ path }), NOTIFICATIONS)).map((r) => r.offset);
-    expect(offsets).toEqual(expect.arrayContaining([...taken, offset]));
-    expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+  });
+
+  test('with an I/O error leaves open whether the record is in, and keeps all that it took', async () => {
+    const at = folder();
+    const path = join(at, 'log.sqlite');
+    const program = await bundled(at, FILLER);
+    // The system's limit on the size of a file: a write beyond it fails with EFBIG.
+    const limited = ['-c', 'ulimit -f 1000; exec "$0" "$@"', process.execPath, program, path];
+    const said = execFileSync('sh', limited, { encoding: 'utf8' });
+    const { taken, fates } = JSON.parse(said);
+    expect(taken.length).toBeGreaterThan(5);
+    expect(fates).toEqual([true, true, true]);
+    const log = await open({ path });
+    const offsets = (await contents(log, NOTIFICATIONS)).map((record) => record.offset);
+    expect(offsets.slice(0, taken.length)).toEqual(taken);
+    const next = await log.producer.append(NOTIFICATIONS, 0, notification('next'));
+    expect(next).toBeGreaterThan(taken.at(-1) + fates.length);
   });
 });
 
-function smallDisk(mebibytes: number): { path: string; remove(): void } | undefined {
-  if (process.getuid?.() !== 0 || process.platform !== 'linux') return undefined;
-  const path = join('/tmp', `heliograph-disk-${process.pid}`);
+/** Appends until the disk fails, then twice more, and says what was taken and whether fates were unknown. */
+const FILLER = `
+import { EmbeddedLog, EmbeddedProducer } from './streams.embedded.js';
+const log = await EmbeddedLog.open({ path: process.argv[2], partitions: 1 });
+const producer = new EmbeddedProducer(log);
+const taken = [];
+const fates = [];
+while (fates.length < 3) {
+  const record = { key: Buffer.from('key'), value: Buffer.alloc(5000) };
+  await producer.append('notifications', 0, record).then(
+    (offset) => taken.push(offset),
+    (refusal) => fates.push(refusal.isFateUnknown),
+  );
+}
+console.log(JSON.stringify({ taken, fates }));
+process.exit();
+`;
+
+interface SmallDisk {
+  readonly path: string;
+  limit(full: ScratchLog): void;
+  makeRoom(full: ScratchLog): void;
+  remove(): void;
+}
+
+/** undefined: only root may mount one, and only on Linux. */
+function smallDisk(): SmallDisk | undefined {
+  const path = folder();
+  const ballast = join(path, 'ballast');
   const quietly = { stdio: 'ignore' } as const;
   try {
-    mkdirSync(path);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path], quietly);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path], quietly);
   } catch {
-    rmSync(path, { recursive: true, force: true });
     return undefined;
   }
   return {
     path,
-    remove() {
-      execFileSync('umount', ['-l', path], quietly);
-      rmSync(path, { recursive: true, force: true });
-    },
+    limit: () => writeFileSync(ballast, Buffer.alloc(1024 * 1024)),
+    makeRoom: () => rmSync(ballast),
+    remove: () => execFileSync('umount', ['-l', path], quietly),
+  };
+}
+
+function limitedFolder(): SmallDisk {
+  return {
+    path: folder(),
+    limit: ({ log }) => limitPages(log, 100),
+    makeRoom: ({ log }) => limitPages(log, 1000),
+    remove: () => {},
   };
 }
