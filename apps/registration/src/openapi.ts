@@ -18,7 +18,7 @@ export const REGISTERED_SCHEMA: Schema = {
   required: ['device', 'subscription', 'receiver', 'endpoint'],
   properties: {
     device: text('Identifier and secret of the device'),
-    subscription: text('The `channelID` of its notifications'),
+    subscription: text('The channel that its notifications name'),
     receiver: text('Opaque name of the subscription, last segment of the endpoint'),
     endpoint: text('URL that application servers POST to'),
   },

@@ -54,7 +54,7 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   return isDeviceSecret(secret) ? secret : undefined;
 }
 
-/** A subscription is named as on the wire, where it is the `channelID` of its notifications. */
+/** A subscription is named as on the wire, where notifications name their channel. */
 export { uuidOf as subscriptionName };
 
 /** With or without dashes. undefined: it names nothing. */

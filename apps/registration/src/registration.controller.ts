@@ -47,7 +47,7 @@ export class RegistrationController {
   @ApiOperation({
     summary: 'Subscribe a device to a web site',
     description:
-      'Without `device` a device is created; its identifier is its secret, and what it says as `uaid` when it connects.',
+      'Without `device` a device is created; its identifier is its secret, and what it says in its hello when it connects.',
   })
   @ApiBody({ schema: NEW_REGISTRATION_SCHEMA })
   @ApiResponse({ status: 201, description: 'Registered', schema: REGISTERED_SCHEMA })
