@@ -217,3 +217,33 @@ describe('a reader that is far behind', () => {
     await expect.poll(() => (log.log.sweep(), rows(log))).toBe(6000);
   });
 });
+
+describe('a partition that changes hands', () => {
+  test('keeps for its next reader what was announced meanwhile', async () => {
+    const { producer, consumer } = await open({ path: ':memory:' });
+    const place = { stream: NOTIFICATIONS, group: 'router' };
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const first = listener(0, () => {});
+    let isReading = false;
+    const onBatch: typeof first.onBatch = async (batch) => {
+      isReading = true;
+      await gate;
+      return first.onBatch(batch);
+    };
+    const stop = await consumer.read(place, { ...first, onBatch });
+    const offset = await producer.append(NOTIFICATIONS, 0, notification('a'));
+    await expect.poll(() => isReading).toBe(true);
+
+    const seen: LogRecord[] = [];
+    await consumer.read(
+      place,
+      listener(offset + 1, (record) => seen.push(record)),
+    );
+    const stopped = stop();
+    await producer.appendUntilIn(NOTIFICATIONS, 0, [outcomeOf('a', offset)]);
+    release();
+    await stopped;
+    await expect.poll(() => seen.map((record) => record.headers?.outcome)).toEqual(['delivered']);
+  });
+});

@@ -1,18 +1,26 @@
 import type { RecordBatch } from './record.js';
 
 /**
- * What a reader of a stream does when its partitions move and when records come. Calls for one partition
- * never overlap. A call that throws is repeated after a moment with the same argument: throw for an
- * outage, count and skip what can never be decoded.
+ * What a reader of a stream does when its partitions move and when records come. Calls for one partition never
+ * overlap; calls for different partitions may. A call that throws, whatever it throws, is repeated after a
+ * moment with the same argument: throw for an outage, count and skip what can never be decoded.
  */
 export interface PartitionReader {
   /** The partition is this reader's now. Returns the offset to read from (lower than the first: the first). */
   onAssigned(partition: number): Promise<number>;
-  /** Returns where to go on: `batch.next`, or another offset to seek to. */
+  /**
+   * Returns where to go on: `batch.next`, or another offset to seek to. A batch without records says that nothing
+   * is left below `batch.next` (compacted or deleted); an adapter need not tell that.
+   */
   onBatch(batch: RecordBatch): Promise<number>;
-  /** About once a second while there is nothing to read. A number seeks there. */
+  /**
+   * When the partition has been read to its end, and about once a second while it stays so. A number seeks there.
+   */
   onIdle(partition: number): Promise<number | undefined>;
-  /** The partition is another's now; nothing comes for it until the next `onAssigned`. */
+  /**
+   * The partition is another's now; nothing comes for it until the next `onAssigned`. Not called for a reading
+   * that is stopped.
+   */
   onRevoked(partition: number): void;
 }
 
@@ -22,7 +30,7 @@ export interface Reading {
   readonly group?: string;
 }
 
-/** Stops a reading: no call to the reader begins after it resolves. */
+/** Stops a reading: no call to the reader begins or runs on after it resolves. Do not await it inside such a call. */
 export type StopReading = () => Promise<void>;
 
 export abstract class StreamConsumer {

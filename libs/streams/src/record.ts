@@ -14,7 +14,7 @@ export interface LogRecord extends StreamRecord {
   readonly at: number;
 }
 
-/** Consecutive records of one partition, in order. Offsets may have gaps (compaction). */
+/** Consecutive records of one partition, in order. Offsets may have gaps (compaction); perhaps no record at all. */
 export interface RecordBatch {
   readonly stream: string;
   readonly partition: number;

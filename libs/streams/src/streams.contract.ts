@@ -283,6 +283,30 @@ export function streamsContract(open: () => Promise<StreamsHarness>): void {
       await other.stop?.();
     });
 
+    test('is not in the middle of a call once its reading has stopped', async () => {
+      const follower = await follow(NOTIFICATIONS);
+      follower.delayMs = 150;
+      await ours.producer.append(NOTIFICATIONS, 0, recordOf('slow'));
+      await until(() => follower.isRunning, 'a call');
+      await follower.stop?.();
+      expect(follower.isRunning).toBe(false);
+    });
+
+    test('that fails for ever can be stopped', async () => {
+      const follower = await follow(NOTIFICATIONS);
+      follower.answer = () => {
+        throw new Error('a store is away for good');
+      };
+      await ours.producer.append(NOTIFICATIONS, 0, recordOf('never'));
+      await until(() => follower.of(0).length >= 2, 'two attempts');
+      await follower.stop?.();
+      const calls = follower.calls;
+      const other = await follow(NOTIFICATIONS);
+      await until(() => other.idles.length > 0, 'the other reader');
+      expect(follower.calls).toBe(calls);
+      await other.stop?.();
+    });
+
     test('without a group gets all that other readers get as well', async () => {
       const followers = [await follow(NOTIFICATIONS), await follow(NOTIFICATIONS)];
       await ours.producer.append(NOTIFICATIONS, 0, recordOf('for all'));
@@ -391,6 +415,10 @@ class Follower implements PartitionReader {
   disorders = 0;
   private readonly running = new Set<number>();
   private readonly expected = new Map<number, number>();
+
+  get isRunning(): boolean {
+    return this.running.size > 0;
+  }
 
   of(partition: number): readonly LogRecord[] {
     return this.batches.filter((b) => b.partition === partition).flatMap((b) => b.records);
