@@ -167,11 +167,13 @@ export function foldContract(harness: ViewHarness): void {
         expect(cursor).toBeDefined();
         const after = await world.router(1);
         await world.put(device, { topic: 't' });
+        await world.put(device, { ttlSeconds: 1, agoMs: 9_000 });
+        for (let i = 0; i < 3; i++) await world.put(device);
         await after.fold();
         expect(await before.finishOnce(cursor)).toBeUndefined();
         await after.finish(1);
-        expect(await world.box(device)).toEqual([4]);
-        expect(await world.outcomes()).toEqual({ replaced: 4 });
+        expect(await world.box(device)).toEqual([6, 7, 8]);
+        expect(await world.outcomes()).toEqual({ replaced: 4, expired: 1, dropped: 1 });
       }));
 
     test('an abandoned walk can be taken up from its middle or begun again', () =>

@@ -130,6 +130,7 @@ export function markContract(harness: ViewHarness): void {
         await world.put(device);
         expect(await slow.tryApply()).toBeUndefined();
         expect(await slow.finishOnce(undefined)).toBeUndefined();
+        expect(await world.view.finish(P, fast.belief, { limit: 9 })).toBeUndefined();
         expect(await fast.tryApply()).toBeDefined();
       }));
 

@@ -19,7 +19,6 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export interface Walk {
   /** What it walks for: the marks as they must stay. */
   readonly reason: string;
-  readonly serial: number;
   readonly entries: readonly Pending[];
 }
 
@@ -58,7 +57,6 @@ export class Partition {
   /** While folding: the highest offset read for each (device, subscription, topic), settled or not. */
   foldedTopics: Map<string, number> | undefined;
   walk: Walk | undefined;
-  walks = 0;
   /** What write-throughs have removed and the keeper has not passed yet (rule 9). */
   removals: Removal[] = [];
   /** Devices that write-throughs have forgotten: what is older than the offset is ignored. */

@@ -44,6 +44,7 @@ export function presenceContract(harness: ViewHarness): void {
         const late = await b.hello(device, second);
         expect(late.since).toBeGreaterThan(early.since);
         expect(await a.reclaim(device, first, early.since)).toEqual({ won: false, by: second });
+        expect(await a.reclaim(device, first, late.since)).toEqual({ won: false, by: second });
         expect(await b.reclaim(device, second, late.since)).toEqual({ won: true });
         expect(await world.holderOf(device)).toEqual(second);
       }));

@@ -187,6 +187,29 @@ export function settleContract(harness: ViewHarness): void {
         expect(await pick()).toHaveLength(4);
       }));
 
+    test('is read by nobody who believes in another view', () =>
+      inWorld(harness, async (world) => {
+        await decided(world);
+        const belief = { viewId: await viewId(world), state: 'ready' } as const;
+        const all = { olderThanMs: 0, limit: 9 };
+        expect(await world.view.outbox(P, belief, all)).toHaveLength(3);
+        expect(await world.view.outbox(P, { ...belief, viewId: 'other' }, all)).toEqual([]);
+        expect(await world.view.outbox(P, { ...belief, state: 'rebuilding' }, all)).toEqual([]);
+      }));
+
+    test('a clear waits for a view that is ready', () =>
+      inWorld(harness, async (world) => {
+        const router = await world.router();
+        await world.put(world.device());
+        world.cancel(0);
+        const { announcements } = await router.apply();
+        expect(announcements).toHaveLength(1);
+        await world.view.clearOutbox(P, router.belief.viewId, announcements);
+        await router.finish();
+        const all = { olderThanMs: 0, limit: 9 };
+        expect(await world.view.outbox(P, router.viewBelief, all)).toEqual(announcements);
+      }));
+
     test('a clear that names another view takes nothing out', () =>
       inWorld(harness, async (world) => {
         const { announcements, pick } = await decided(world);

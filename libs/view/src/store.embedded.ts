@@ -35,6 +35,8 @@ export interface Footprint {
   readonly terms: number;
   /** Removals that the keeper has not passed yet. */
   readonly removals: number;
+  /** Notes of a fold: none when the view is ready. */
+  readonly notes: number;
 }
 
 /** The lease of a gateway and the time at which it ends. */
@@ -95,6 +97,7 @@ export class EmbeddedStore {
       outbox: sum(({ outbox }) => outbox.size),
       terms: this.surroundings.terms.size,
       removals: sum(({ removals, forgotten }) => removals.length + forgotten.size),
+      notes: sum(({ foldedTopics, walk }) => (foldedTopics?.size ?? 0) + (walk ? 1 : 0)),
     };
   }
 

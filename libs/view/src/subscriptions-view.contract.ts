@@ -164,6 +164,21 @@ function writeThroughContract(harness: ViewHarness): void {
         expect(found).toEqual({ subscription, fingerprint: OTHER_KEY });
       }));
 
+    test('the later of two removals stands when the keeper has passed the first', () =>
+      inWorld(harness, async (world) => {
+        const device = world.device();
+        const subscription = world.subscription();
+        world.append({ kind: 'present', device, subscription });
+        await world.write({ kind: 'gone', device, subscription });
+        world.append({ kind: 'present', device, subscription });
+        await world.write({ kind: 'gone', device, subscription });
+        const keeper = await world.keeper();
+        for (const next of [2, 3, 4]) {
+          await keeper.apply(next);
+          expect(await isFound(world, device, subscription)).toBe(false);
+        }
+      }));
+
     test('a registration stands against a keeper who comes later with an older removal', () =>
       inWorld(harness, async (world) => {
         const keeper = await world.readyKeeper();
@@ -322,6 +337,20 @@ function keeperContract(harness: ViewHarness): void {
         },
         { mailboxMax: 9 },
       ));
+
+    test('a removal settles nothing that waits for another subscription, swept or not', () =>
+      inWorld(harness, async (world) => {
+        const router = await world.readyRouter();
+        const device = world.device();
+        const [removed, unknown] = [await world.subscribed(device), world.subscription()];
+        await world.put(device, { subscription: unknown });
+        await world.put(device, { subscription: removed });
+        await router.apply();
+        const keeper = await world.readyKeeper();
+        await world.write({ kind: 'gone', device, subscription: removed });
+        expect(outcomesOf(await keeper.apply())).toEqual({ 1: 'gone' });
+        expect(await world.box(device)).toEqual([0]);
+      }));
 
     test('a removal and a new registration in one batch: what waited is gone', () =>
       inWorld(harness, async (world) => {

@@ -2,7 +2,7 @@
  * The two walks along the whole of `expiry`, in chunks: what follows a fold, and the `gone` sweep (design §5,
  * rule 6). A walk goes over a snapshot, which all who walk for the same mark share: what is added
  * later needs no visit, since after a fold nothing is added before the view is ready, and where both views
- * are ready a put decides by itself. A cursor into another snapshot begins again, as both may.
+ * are ready a put decides by itself.
  */
 import type { Announcement } from '#webpush';
 import type { Pending } from './device.embedded.js';
@@ -15,7 +15,7 @@ export interface Step {
   readonly limit: number;
 }
 
-/** Cursor: serial of the snapshot `:` pass `:` index of the next entry. */
+/** Cursor: pass `:` index of the next entry in the snapshot. */
 interface Position {
   pass: number;
   index: number;
@@ -95,7 +95,7 @@ interface Visit extends Step {
 /** Visits at most `limit` entries. The cursor of the next chunk; undefined when all passes are through. */
 function visit(partition: Partition, reason: string, visit: Visit): Cursor | undefined {
   const walk = walkFor(partition, reason);
-  const position = positionOf(visit.cursor, walk);
+  const position = positionOf(visit.cursor);
   for (let budget = visit.limit; budget > 0 && position.pass < visit.passes;) {
     const entry = walk.entries[position.index];
     if (!entry) {
@@ -107,20 +107,17 @@ function visit(partition: Partition, reason: string, visit: Visit): Cursor | und
     budget--;
     if (entry.slot >= 0) visit.each(entry, position.pass);
   }
-  if (position.pass < visit.passes) return `${walk.serial}:${position.pass}:${position.index}`;
+  if (position.pass < visit.passes) return `${position.pass}:${position.index}`;
   partition.walk = undefined;
   return undefined;
 }
 
 function walkFor(partition: Partition, reason: string): Walk {
-  const known = partition.walk;
-  if (known?.reason === reason) return known;
-  const serial = ++partition.walks;
-  return (partition.walk = { reason, serial, entries: partition.expiry.snapshot() });
+  if (partition.walk?.reason === reason) return partition.walk;
+  return (partition.walk = { reason, entries: partition.expiry.snapshot() });
 }
 
-function positionOf(cursor: Cursor | undefined, walk: Walk): Position {
-  const [serial, pass, index] = (cursor ?? '').split(':').map(Number);
-  if (serial !== walk.serial) return { pass: 0, index: 0 };
-  return { pass: pass ?? 0, index: index ?? 0 };
+function positionOf(cursor: Cursor | undefined): Position {
+  const [pass = 0, index = 0] = cursor?.split(':').map(Number) ?? [];
+  return { pass, index };
 }
