@@ -14,6 +14,7 @@ import { EmbeddedSubscriptionLookup } from '#view.embedded';
 import { KeyRing, deviceIdOf } from '#webpush';
 import type { DeviceId } from '#webpush';
 import { gatewayConfig } from '../../apps/gateway/src/config.js';
+import type { GatewayConfig } from '../../apps/gateway/src/config.js';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
 import type { GatewayPorts } from '../../apps/gateway/src/gateway.js';
 import type { Session } from '../../apps/gateway/src/session.js';
@@ -31,6 +32,7 @@ export interface HandDrivenOptions {
 
 export class HandDrivenGateway {
   readonly gateway: Gateway;
+  readonly config: GatewayConfig;
   readonly settler: Settler;
   /** What it said in its log. */
   readonly said: Fields[] = [];
@@ -46,7 +48,7 @@ export class HandDrivenGateway {
     const { view, producer, catalog, presence, mailbox, leases } = field;
     const { id = 'g1', env = {}, ports = {} } = options;
     const reader = new EnvReader({ GATEWAY_ID: id, PUBLIC_GATEWAY_URL: 'ws://g/', ...env });
-    const config = gatewayConfig(reader, { partitions: 1 });
+    const config = (this.config = gatewayConfig(reader, { partitions: 1 }));
     reader.finish();
     this.settler = new Settler(view, new Announcer(producer, view), {
       clock: () => field.now,

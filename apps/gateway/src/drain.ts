@@ -3,6 +3,7 @@
  * out. What is connected is served meanwhile. The lease goes last, for then no claim of ours is left to be believed.
  */
 import type { Settler } from '#outcomes';
+import { atMost } from './at-most.js';
 import type { Claims } from './claims.js';
 import type { Connections } from './connections.js';
 import type { HeldLease } from './lease.js';
@@ -38,9 +39,8 @@ export class Drain {
       closeSome(connections, slice);
       if (connections.size > 0) await sleep(SLICE_MS);
     }
-    const settled = Promise.all([settler.drain(), claims.drain()]);
-    await Promise.race([settled, sleep(FAREWELL_MS)]);
-    await Promise.race([lease.release().catch(() => undefined), sleep(FAREWELL_MS)]);
+    await atMost(FAREWELL_MS, Promise.all([settler.drain(), claims.drain()]));
+    await atMost(FAREWELL_MS, lease.release()).catch(() => undefined);
   }
 }
 
