@@ -137,6 +137,7 @@ test('all problems come in one message', () => {
 
 test('a reader knows what it was asked for, each name once', () => {
   const env = new EnvReader({});
+  env.port('GATEWAY_PORT', 8080);
   env.port('GATEWAY_PORT', 8080, 'device WebSocket');
   env.port('GATEWAY_PORT', 8080, 'again');
   env.text('OPS_HOST', { doc, default: '127.0.0.1', shown: 'as `HOST`' });

@@ -168,7 +168,8 @@ export class EnvReader {
   }
 
   private remember<T>(name: string, ask: Ask<T>, range: string): void {
-    if (this.settings.has(name)) return;
+    // Who asks early, to compute another's default, may leave the words to the owner.
+    if (this.settings.get(name)?.doc) return;
     const fallback = ask.shown ?? (ask.default === undefined ? undefined : String(ask.default));
     const shown = fallback ?? (ask.optional ? '' : undefined);
     const preset = ask.secret ? undefined : this.presets[name];
