@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { Log } from '#runtime';
 import type { RefusalBody } from './door-refusals.js';
@@ -15,18 +16,10 @@ export class DoorErrors implements ExceptionFilter {
     const code = statusOf(error);
     if (code >= 500) this.log.error('a request of the REST door failed', { error });
     const message = code < 500 && error instanceof Error ? error.message : 'Unknown error';
-    const body: RefusalBody = { code, error: REASONS[code] ?? 'Refused', message };
+    const body: RefusalBody = { code, error: STATUS_CODES[code] ?? 'Refused', message };
     host.switchToHttp().getResponse<Reply>().status(code).send(body);
   }
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  500: 'Internal Server Error',
-};
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();

@@ -12,6 +12,8 @@ const LIMITS = {
   bodyLimit: BODY_BYTES_MAX,
   /** For a whole request to come. */
   requestTimeout: 10_000,
+  /** Whatever stands in a path is answered by the door itself. */
+  routerOptions: { maxParamLength: 16_384 },
   /** Paths and headers hold secrets. */
   logger: false,
 } as const;
