@@ -4,13 +4,16 @@
  * newer), before anything is installed, so it uses nothing but Node itself. Says nothing when there is nothing to do.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { statSync, utimesSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
+/** What the dependencies were installed from. */
+const STAMP = join(ROOT, 'node_modules', '.installed-from');
 const BUILT = join(ROOT, 'dist', '.built');
 const PAGE = join(ROOT, 'apps', 'demo', 'page');
 /** Files and folders that the build depends on. A folder's own time shows what was removed from it. */
@@ -33,6 +36,11 @@ build();
 function install() {
   const installed = changedAt('node_modules/.package-lock.json');
   if (installed >= changedAt('package-lock.json') && installed > 0) return;
+  // A checkout may touch the lockfile without changing it, and `npm ci` begins by removing everything.
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
+  if (installed > 0 && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
   const startedAt = Date.now();
   process.stdout.write('Installing the dependencies (once; about half a minute) … ');
   // npm runs itself by the Node that runs this; outside of npm the one on the PATH is asked.
@@ -40,6 +48,7 @@ function install() {
   const [command, ...first] = npm?.endsWith('npm-cli.js') ? [process.execPath, npm] : ['npm'];
   // The build needs the development dependencies, whatever NODE_ENV says.
   run(command, [...first, 'ci', '--include=dev', '--include=optional', '--loglevel=error']);
+  writeFileSync(STAMP, wanted);
   done(startedAt);
 }
 

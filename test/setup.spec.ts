@@ -107,6 +107,11 @@ test('what the lockfile names is installed when it is newer than what is there',
   expect(first.calls[0]).toMatch(/^npm ci --include=dev --include=optional/);
   expect(first.said).toMatch(/^Installing .*\nBuilding .*\n$/);
   expect(setUp(path).calls).toEqual([]);
+  age('package-lock.json', -60); // touched by a checkout, the same
+  expect(setUp(path).calls).toEqual([]);
+  put('package-lock.json', 'another');
+  age('package-lock.json', -60);
+  expect(setUp(path).calls[0]).toMatch(/^npm ci/);
 });
 
 test('a Node that is too old, or does not run, is refused with what to do', () => {
