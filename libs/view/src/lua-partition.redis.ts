@@ -97,12 +97,15 @@ local function bound(out, device, countMax, bytesMax)
   end
 end
 
--- What waits for subscriptions of the device that are not there: gone. Never TTL 0.
-local function settleGone(out, device)
+-- What waits for subscriptions of the device that are not there (for one, if only that is meant): gone. Never TTL 0.
+local function settleGone(out, device, only)
   if not areBothReady() then return end
   for _, offset in ipairs(redis.call('ZRANGE', K .. 'order:' .. device, 0, -1)) do
     local v = redis.call('HGET', K .. 'box:' .. device, offset)
-    if v and not isSubscribed(device, (unpackHead(v))) then decide(out, device, offset, 'gone') end
+    local subscription = v and unpackHead(v)
+    if v and (not only or subscription == only) and not isSubscribed(device, subscription) then
+      decide(out, device, offset, 'gone')
+    end
   end
 end
 

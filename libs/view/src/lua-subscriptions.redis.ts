@@ -27,7 +27,7 @@ end
 
 local function remove(out, device, subscription)
   redis.call('HDEL', K .. 'subs:' .. device, subscription)
-  settleGone(out, device)
+  settleGone(out, device, subscription)
 end
 `;
 
