@@ -18,15 +18,13 @@ export interface Slice {
   readonly next: number;
   /** The index in the batch behind its last record. */
   readonly to: number;
-  /** A sender was answered that its message is deleted: the log must know before it forgets the cancel. */
-  readonly hasCancel: boolean;
   /** Append time of its first record, ms; undefined when it has none. */
   readonly firstAt: number | undefined;
 }
 
 /** Nothing but the way to `next`. */
 export function gapTo(next: number): Slice {
-  return { commands: [], next, to: 0, hasCancel: false, firstAt: undefined };
+  return { commands: [], next, to: 0, firstAt: undefined };
 }
 
 export class Commands {
@@ -39,20 +37,17 @@ export class Commands {
   slice(batch: RecordBatch, from: number): Slice {
     const { records } = batch;
     const commands: Command[] = [];
-    let hasCancel = false;
     let bytes = 0;
     let to = from;
     while (to < records.length && to - from < SLICE_RECORDS_MAX && bytes < SLICE_BYTES_MAX) {
       const record = records[to++] as LogRecord;
       bytes += record.value?.length ?? 0;
       const command = this.decode(batch.partition, record);
-      if (command === undefined) continue;
-      commands.push(command);
-      if (command.kind === 'cancel') hasCancel = true;
+      if (command !== undefined) commands.push(command);
     }
     this.counts.records += to - from;
     const next = records[to]?.offset ?? batch.next;
-    return { commands, next, to, hasCancel, firstAt: records[from]?.at };
+    return { commands, next, to, firstAt: records[from]?.at };
   }
 
   private decode(partition: number, record: LogRecord): Command | undefined {

@@ -8,7 +8,7 @@ import type {
   Provider,
 } from '@nestjs/common';
 import { Announcer, GoneSweep } from '#outcomes';
-import { Health, Log, Metrics, exitOnFailure } from '#runtime';
+import { Health, Log, Metrics, exitBecause } from '#runtime';
 import { StreamCatalog, StreamProducer } from '#streams';
 import { Leases, PartitionView, SubscriptionsView } from '#view';
 import { RouterConfig } from './config.js';
@@ -89,8 +89,7 @@ function createRouter(
   ]
 ): Router {
   const ports: RouterPorts = { view, producer, catalog, leases, announcer };
-  const stop = (reason: Error): void => exitOnFailure(() => Promise.reject(reason));
-  const router = new Router(ports, { log, stop });
+  const router = new Router(ports, { log, stop: exitBecause });
   watchRouter(metrics, router, ports);
   health.ready('notifications view', () => {
     const rebuilding = router.owned.size - router.owned.ready().length;

@@ -256,15 +256,6 @@ describe('a record without a value', () => {
     expect(await field.announced()).toMatchObject([{ offset, outcome: 'deleted' }]);
   });
 
-  test('that cancels is passed only when the log knows that the message is deleted', async () => {
-    const id = messageId();
-    await put({ id });
-    await field.append(encodeCancel(device, id));
-    await owner.step();
-    const last = (await field.records()).at(-1);
-    expect(last?.headers).toMatchObject({ outcome: 'deleted' });
-  });
-
   test('that cancels what is not there changes nothing', async () => {
     const offset = await put();
     await field.append(encodeCancel(device, messageId()));

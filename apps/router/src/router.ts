@@ -102,7 +102,7 @@ export class Router implements PartitionReader {
     owned.applied = Math.max(owned.applied, slice.next);
     this.counts.batches++;
     this.announce(owned, applied.announcements);
-    if (slice.hasCancel || owned.unannounced > UNANNOUNCED_MAX) await owned.announced;
+    if (owned.unannounced > UNANNOUNCED_MAX) await owned.announced;
     if (owned.state === 'rebuilding') {
       return owned.applied < owned.foldEnd ? undefined : this.takeOver.finish(owned);
     }
