@@ -20,7 +20,8 @@ export interface Table {
 
 /** Services whose settings come together in standalone; the demo site has its own. */
 const CONFIGS = ['standalone', 'demo'];
-const SERVICES = ['gateway', 'ingest', 'router', 'registration', 'standalone', 'demo'];
+const SERVICES = ['gateway', 'ingest', 'router', 'registration'];
+const APPS = [...SERVICES, 'standalone', 'demo'];
 /** What bounds those outside: the exported constants `…_MAX` of the code that faces them, by the words above them. */
 const FACES_OUTSIDE =
   /^(apps\/(gateway|ingest|registration|demo\/src)|libs\/(wire|webpush|subscriptions))\//;
@@ -124,11 +125,13 @@ async function settings(): Promise<Table> {
       .filter(({ text }) => text.includes(`'${setting.name}'`))
       .map(({ area, unit }) => [area, unit]);
     const isForAll = asking.some(([area]) => area === 'libs');
-    const services = SERVICES.filter((service) => asking.some(([, unit]) => unit === service));
-    const service = isForAll
-      ? 'all'
-      : services.filter((each, _, all) => all.length === 1 || each !== 'standalone');
-    return [code(setting.name), defaultOf(setting), setting.range, String(service), setting.doc];
+    const apps = APPS.filter((app) => asking.some(([, unit]) => unit === app));
+    // Standalone asks for what its services ask for; it is named where none of them does.
+    const owners = apps.filter(
+      (app) => app !== 'standalone' || !apps.some((each) => SERVICES.includes(each)),
+    );
+    const service = isForAll ? 'all' : owners.join(', ');
+    return [code(setting.name), defaultOf(setting), setting.range, service, setting.doc];
   });
   return { columns: ['Variable', 'Default', 'Range', 'Service', 'What'], rows };
 }

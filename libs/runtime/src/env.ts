@@ -170,6 +170,7 @@ export class EnvReader {
   private remember<T>(name: string, ask: Ask<T>, range: string): void {
     // Who asks early, to compute another's default, may leave the words to the owner.
     if (this.settings.get(name)?.doc) return;
+    this.settings.delete(name);
     const fallback = ask.shown ?? (ask.default === undefined ? undefined : String(ask.default));
     const shown = fallback ?? (ask.optional ? '' : undefined);
     const preset = ask.secret ? undefined : this.presets[name];
