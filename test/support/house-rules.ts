@@ -19,6 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   webpush: [],
   wire: ['webpush'],
   client: ['wire'],
+  cluster: ['webpush', 'runtime'],
   runtime: ['webpush'],
   streams: ['webpush', 'runtime'],
   view: ['webpush', 'runtime'],
@@ -65,10 +66,11 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       }),
   },
   {
-    sentence: 'Adapters are imported by their own alias, in modules and mains only',
+    sentence:
+      'Adapters are imported by their own alias, in modules and mains only (their types anywhere)',
     offences: (s) => {
       const mayWire = s.isTest || /(\.module|\/main)\.ts$/.test(s.path);
-      return s.imports.map(
+      return valuesFrom(s).map(
         (name) => /^#\w+\.(embedded|redis|kafka)$/.test(name) && !mayWire && `imports ${name}`,
       );
     },
@@ -102,10 +104,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
   {
     sentence: 'wire takes only types from webpush',
     offences: (s) => [
-      isOf(s, ['wire']) &&
-        !s.isTest &&
-        /^import (?!type\b)[^;]*from '#webpush'/m.test(s.code) &&
-        'imports values',
+      isOf(s, ['wire']) && !s.isTest && valuesFrom(s).includes('#webpush') && 'imports values',
     ],
   },
   {
@@ -165,7 +164,8 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       'Names say what a thing is: no utils, helpers, common or shared; no Service, Manager or Helper',
     offences: (s) => [
       /\/(utils?|helpers?|common|shared|misc|core)(\.ts|\/)/.test(s.path) && 'has a bucket name',
-      !s.isTest && /\bclass \w+(Service|Manager|Helper|Utils?)\b/.exec(s.code)?.[0],
+      !s.isTest &&
+        /\bclass \w+(Service|Manager|Helper|Utils?)\b(?! extends Error)/.exec(s.code)?.[0],
     ],
   },
   {
@@ -206,6 +206,12 @@ function isForeignLib(source: Source, name: string): boolean {
   if (!alias || source.area !== 'libs') return false;
   const isOwnContract = source.isTest && alias === source.unit;
   return !isOwnContract && !MAY_IMPORT[source.unit]?.includes(alias);
+}
+
+/** What is imported or re-exported as more than types. */
+function valuesFrom(source: Source): readonly string[] {
+  const statements = source.code.matchAll(/^(?:import|export) (?!type\b)[^;]*?from '([^']+)'/gm);
+  return [...statements].map((match) => match[1] ?? '');
 }
 
 function isOf(source: Source, libs: readonly string[]): boolean {

@@ -57,7 +57,7 @@ export const PLANTED: readonly (readonly [
     'Adapters',
     'apps/router/src/router.ts',
     `import { A } from '#view.embedded';`,
-    `import { A } from '#view';`,
+    `import type { A } from '#view.embedded';`,
   ],
   [
     'An index',
