@@ -30,6 +30,7 @@ export const LISTED_SCHEMA: Schema = {
   properties: {
     registrations: {
       type: 'array',
+      description: 'Each of them:',
       items: {
         type: 'object',
         required: ['subscription', 'isKeyed'],
