@@ -187,6 +187,14 @@ export function settleContract(harness: ViewHarness): void {
         expect(await pick()).toHaveLength(4);
       }));
 
+    test('a clear takes out what was announced, not another outcome', () =>
+      inWorld(harness, async (world) => {
+        const { announcements, pick } = await decided(world);
+        const others = announcements.map((one) => ({ ...one, outcome: 'expired' }) as const);
+        await world.view.clearOutbox(P, await viewId(world), others);
+        expect(sorted(await pick())).toEqual(announcements);
+      }));
+
     test('is read by nobody who believes in another view', () =>
       inWorld(harness, async (world) => {
         await decided(world);
@@ -205,8 +213,10 @@ export function settleContract(harness: ViewHarness): void {
         const { announcements } = await router.apply();
         expect(announcements).toHaveLength(1);
         await world.view.clearOutbox(P, router.belief.viewId, announcements);
-        await router.finish();
         const all = { olderThanMs: 0, limit: 9 };
+        const early = { ...router.viewBelief, state: 'rebuilding' } as const;
+        expect(await world.view.outbox(P, early, all)).toEqual([]);
+        await router.finish();
         expect(await world.view.outbox(P, router.viewBelief, all)).toEqual(announcements);
       }));
 

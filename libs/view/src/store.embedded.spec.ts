@@ -11,7 +11,7 @@ import {
 
 const HOUR = 3_600_000;
 const SUBSCRIPTION = '5'.repeat(32) as SubscriptionId;
-const NOTHING = { devices: 0, pending: 0, outbox: 0, terms: 0, removals: 0, notes: 0 };
+const NOTHING = { devices: 0, pending: 0, outbox: 0, terms: 0, boots: 0, removals: 0, notes: 0 };
 
 describe('the store in memory', () => {
   test('settled notifications leave nothing behind', async () => {
@@ -59,6 +59,28 @@ describe('the store in memory', () => {
       changes: [{ kind: 'gone', ...named, offset: 1 }],
       next: 2,
     });
+    expect(store.footprint()).toEqual(NOTHING);
+  });
+
+  test('a walk under way keeps no payload of what is settled', async () => {
+    const { store, view } = storeWithViews();
+    await view.createMark(0);
+    const mark = (await view.mark(0))!;
+    const commands = [put(0, device(1), 't'), put(1, device(1), 't'), put(2, device(1))];
+    await view.apply(0, mark, { commands, next: 3 });
+    await view.finish(0, { ...mark, applied: 3 }, { limit: 2 });
+    const lengths = store.partition(0).walk?.entries.map(({ record }) => record.length);
+    expect(lengths?.sort()).toEqual([0, 8, 8]);
+  });
+
+  test('a boot is kept once for all its claims, and no longer', async () => {
+    const { store, presence } = await readyStore();
+    const claim = (connection: number, epoch: number) => ({ gateway: 'a', epoch, connection });
+    for (let i = 0; i < 9; i++) await presence.hello(device(i), claim(i, 1));
+    expect(store.footprint()).toMatchObject({ devices: 9, boots: 1 });
+    for (let i = 0; i < 9; i++) await presence.hello(device(i), claim(10 + i, 2));
+    expect(store.footprint()).toMatchObject({ devices: 9, boots: 1 });
+    for (let i = 0; i < 9; i++) await presence.release(device(i), claim(10 + i, 2));
     expect(store.footprint()).toEqual(NOTHING);
   });
 

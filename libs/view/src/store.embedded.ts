@@ -33,6 +33,8 @@ export interface Footprint {
   readonly outbox: number;
   /** Different keys and sites of subscriptions. */
   readonly terms: number;
+  /** Boots of gateways that claims name. */
+  readonly boots: number;
   /** Removals that the keeper has not passed yet. */
   readonly removals: number;
   /** Notes of a fold: none when the view is ready. */
@@ -96,6 +98,7 @@ export class EmbeddedStore {
       pending: sum(({ expiry }) => expiry.size),
       outbox: sum(({ outbox }) => outbox.size),
       terms: this.surroundings.terms.size,
+      boots: this.surroundings.holders.size,
       removals: sum(({ removals, forgotten }) => removals.length + forgotten.size),
       notes: sum(({ foldedTopics, walk }) => (foldedTopics?.size ?? 0) + (walk ? 1 : 0)),
     };
