@@ -44,7 +44,12 @@ export class EmbeddedModule implements OnApplicationShutdown {
   /** Opens the log, whose directory must be there. Refuses with a sentence: locked, damaged, not ours. */
   static async open(config: StandaloneConfig, log: Log): Promise<DynamicModule> {
     const embedded = await openLog(config, log);
-    const store = new EmbeddedStore({ ...config, mailboxMax: config.router.mailboxMax });
+    const store = new EmbeddedStore({
+      ...config,
+      mailboxMax: config.router.mailboxMax,
+      // A claim outlives two re-checks that are missed (design §4).
+      holderTtlMs: 3 * config.gateway.recheckIntervalMs,
+    });
     const health = new Health();
     const metrics = new Metrics({ processToo: true });
     watchEmbedded(embedded, store, { health, metrics });
