@@ -218,6 +218,19 @@ describe('a reader that is far behind', () => {
   });
 });
 
+describe('a reader that is stopped', () => {
+  test('leaves nothing in memory of what it had not read', async () => {
+    const { producer, consumer, log } = await open({ path: ':memory:' });
+    const onBatch = (): Promise<number> => Promise.reject(new Error('a store is away'));
+    const reader = { ...listener(0, () => {}), onBatch };
+    const stop = await consumer.read({ stream: NOTIFICATIONS }, reader);
+    await producer.append(NOTIFICATIONS, 0, notification('a', 1000));
+    expect(log.tailBytes).toBeGreaterThan(1000);
+    await stop();
+    expect(log.tailBytes).toBe(0);
+  });
+});
+
 describe('a partition that changes hands', () => {
   test('keeps for its next reader what was announced meanwhile', async () => {
     const { producer, consumer } = await open({ path: ':memory:' });

@@ -7,4 +7,5 @@ export * from './notification-record.js';
 export * from './outcome-record.js';
 export * from './subscription-record.js';
 export * from './delivery-record.js';
+export * from './delivery-streams.js';
 export * from './stream-transport.js';

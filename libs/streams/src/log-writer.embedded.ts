@@ -129,14 +129,13 @@ export class LogWriter {
 
   private ride(): void {
     if (this.isScheduled || this.rideTimer) return;
-    this.rideTimer = setTimeout(
-      () => {
-        this.rideTimer = undefined;
-        this.isBackingOff = false;
-        this.flush();
-      },
-      this.isBackingOff ? this.backOffMs : RIDE_WAIT_MS,
-    );
+    const waitMs = this.isBackingOff ? this.backOffMs : RIDE_WAIT_MS;
+    this.rideTimer = setTimeout(() => {
+      this.rideTimer = undefined;
+      // A second failure must not take appends along: by themselves, until one group of them is in.
+      if (this.isBackingOff) this.write([], this.untilIn.splice(0, GROUP_RECORDS_MAX));
+      this.flush();
+    }, waitMs);
   }
 
   private stopRide(): void {
@@ -157,8 +156,10 @@ export class LogWriter {
     this.commitMsTotal += performance.now() - startedAt;
     this.records += group.length;
     this.trouble = undefined;
-    this.isBackingOff = false;
-    this.backOffMs = 0;
+    if (untilIn.length > 0) {
+      this.isBackingOff = false;
+      this.backOffMs = 0;
+    }
     for (const { log, placed, resolve } of group) {
       if (!placed) continue;
       log.publish(placed);
@@ -204,14 +205,17 @@ export class LogWriter {
       if (isFateUnknown) log.end = log.next;
       else log.next = log.end;
     }
+    if (failed.untilIn.length > 0) {
+      this.untilIn = [...failed.untilIn, ...this.untilIn];
+      this.isBackingOff = true;
+      this.backOffMs = Math.min(Math.max(2 * this.backOffMs, RETRY_FIRST_MS), RETRY_MAX_MS);
+      // None of it is in, and perhaps only because of what rode along.
+      if (!isFateUnknown && failed.once.length > 0) return this.write(failed.once, []);
+    }
     for (const { log, reject } of failed.once) {
       const text = `append to ${log.stream} failed: ${this.trouble}`;
       reject(new AppendFailed(text, isFateUnknown, { cause: error }));
     }
-    if (failed.untilIn.length === 0) return;
-    this.untilIn = [...failed.untilIn, ...this.untilIn];
-    this.isBackingOff = true;
-    this.backOffMs = Math.min(Math.max(2 * this.backOffMs, RETRY_FIRST_MS), RETRY_MAX_MS);
   }
 }
 
