@@ -48,7 +48,7 @@ export class EmbeddedModule implements OnApplicationShutdown {
       ...config,
       mailboxMax: config.router.mailboxMax,
       // A claim outlives two re-checks that are missed (design §4).
-      holderTtlMs: 3 * config.gateway.recheckIntervalMs,
+      holderTtlMs: 3 * config.gateway.times.recheckIntervalMs,
     });
     const health = new Health();
     const metrics = new Metrics({ processToo: true });
