@@ -25,6 +25,7 @@ const SOURCES = [
   'tsconfig.json',
   'nest-cli.json',
   'deploy/setup.mjs',
+  'deploy/create-streams.ts',
 ];
 const NOT_SOURCES = new Set(['results', 'node_modules']);
 const NODE_MAJOR_MIN = 22;

@@ -39,7 +39,7 @@ requires('kafka').describe('real Kafka', () => {
         const onFatal = (error: Error): never => {
           throw error;
         };
-        const common = { kafka, prefix, partitions: PARTITIONS };
+        const common = { kafka, admin, prefix, partitions: PARTITIONS };
         return {
           producer,
           consumer: new KafkaConsumer({ ...common, sessionTimeoutMs: 6000, onFatal }),

@@ -19,12 +19,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   webpush: [],
   wire: ['webpush'],
   client: ['wire'],
-  cluster: ['webpush', 'runtime'],
   runtime: ['webpush'],
   streams: ['webpush', 'runtime'],
   view: ['webpush', 'runtime'],
   outcomes: ['webpush', 'runtime', 'streams', 'view'],
   subscriptions: ['webpush', 'runtime', 'streams', 'view'],
+  cluster: ['webpush', 'runtime', 'streams', 'view', 'outcomes', 'subscriptions'],
 };
 /** A driver may be imported only by files that carry its suffix. */
 const DRIVERS: Record<string, string> = {

@@ -5,6 +5,7 @@ import {
   type DynamicModule,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { LiveServices } from '#cluster';
 import { Health, Log, Metrics } from '#runtime';
 import { StreamProducer } from '#streams';
 import { SubscriptionLookup } from '#view';
@@ -27,7 +28,10 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly health: Health,
   ) {}
 
-  /** `ports` exports StreamProducer, SubscriptionLookup, KeyRing, Log, Health and Metrics. */
+  /**
+   * `ports` exports StreamProducer, SubscriptionLookup, KeyRing, Log, Health and Metrics; LiveServices where there are
+   * others.
+   */
   static forRoot(config: IngestConfig, ports: DynamicModule): DynamicModule {
     return {
       module: IngestModule,
@@ -37,14 +41,11 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
         { provide: IngestCounts, useFactory: watchedCounts, inject: [Metrics] },
         {
           provide: Ingest,
-          inject: [StreamProducer, SubscriptionLookup, KeyRing, Log, IngestCounts],
-          useFactory: (
-            producer: StreamProducer,
-            lookup: SubscriptionLookup,
-            keyRing: KeyRing,
-            log: Log,
-            counts: IngestCounts,
-          ) => new Ingest({ producer, lookup }, { ...config, keyRing, log }, counts),
+          inject: [
+            ...[StreamProducer, SubscriptionLookup, KeyRing, Log, IngestCounts],
+            { token: LiveServices, optional: true },
+          ],
+          useFactory: (...ports: IngestParts) => createIngest(config, ports),
         },
         {
           provide: IngestServer,
@@ -73,4 +74,22 @@ function watchedCounts(metrics: Metrics): IngestCounts {
   const counts = new IngestCounts();
   watchIngest(metrics, counts);
   return counts;
+}
+
+type IngestParts = [
+  StreamProducer,
+  SubscriptionLookup,
+  KeyRing,
+  Log,
+  IngestCounts,
+  LiveServices | undefined,
+];
+
+function createIngest(
+  config: IngestConfig,
+  [producer, lookup, keyRing, log, counts, others]: IngestParts,
+): Ingest {
+  const isHeldElsewhere = (keyId: string): boolean => others?.hold(keyId) ?? false;
+  const options = { ...config, keyRing, log, isHeldElsewhere };
+  return new Ingest({ producer, lookup }, options, counts);
 }

@@ -11,10 +11,16 @@ import { PartitionTurns } from './partition-turns.kafka.js';
 import type { RecordBatch, RecordHeaders } from './record.js';
 
 const IDLE_LOOK_MS = 1000;
+const KNOWN_WITHIN_MS = 10_000;
+const FAREWELL_MS = 2_000;
+const CALL_MS_MAX = 8_000;
 const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
 
 export interface KafkaConsumerOptions {
+  /** Of endless patience. */
   readonly kafka: Kafka;
+  /** Connected, of little patience: it looks for the ends of partitions. */
+  readonly admin: Admin;
   readonly prefix: string;
   /** How many batches may be worked on at once: the number of partitions. */
   readonly partitions: number;
@@ -27,27 +33,45 @@ export interface KafkaConsumerOptions {
 }
 
 export class KafkaConsumer extends StreamConsumer {
+  private readonly readings = new Set<KafkaReading>();
+
   constructor(private readonly options: KafkaConsumerOptions) {
     super();
   }
 
-  /** Without a group: a group of this reading alone, so that a restart waits for nobody's session. */
+  /** Why something is not read that should be; undefined: all readings are members of their groups. */
+  get absence(): string | undefined {
+    for (const { isMember, groupId } of this.readings) {
+      if (!isMember) return `not a member of the group ${groupId}`;
+    }
+    return undefined;
+  }
+
+  /**
+   * Resolves when the group has been joined. Without a group: a group of this reading alone, so that a restart waits
+   * for nobody's session.
+   */
   override async read(reading: Reading, reader: PartitionReader): Promise<StopReading> {
     const isOwnGroup = reading.group === undefined;
     const own = `${reading.stream}.${randomBytes(6).toString('hex')}`;
     const groupId = this.options.prefix + (reading.group ?? own);
     const running = new KafkaReading(this.options, { groupId, stream: reading.stream }, reader);
+    this.readings.add(running);
     await running.start();
-    return () => running.stop(isOwnGroup);
+    return () => {
+      this.readings.delete(running);
+      return running.stop(isOwnGroup);
+    };
   }
 }
 
 class KafkaReading {
+  isMember = false;
   private readonly consumer: Consumer;
-  private readonly admin: Admin;
   private readonly topic: string;
   private turns = new Map<number, PartitionTurns>();
   private looking?: NodeJS.Timeout;
+  private isLooking = false;
   private isStopped = false;
 
   constructor(
@@ -57,7 +81,6 @@ class KafkaReading {
   ) {
     const { kafka, prefix, sessionTimeoutMs } = options;
     this.topic = prefix + place.stream;
-    this.admin = kafka.admin({ retry: PATIENCE });
     this.consumer = kafka.consumer({
       groupId: place.groupId,
       sessionTimeout: sessionTimeoutMs,
@@ -70,23 +93,52 @@ class KafkaReading {
     });
   }
 
+  get groupId(): string {
+    return this.place.groupId;
+  }
+
   async start(): Promise<void> {
-    const { GROUP_JOIN, CRASH } = this.consumer.events;
-    this.consumer.on(GROUP_JOIN, ({ payload }) =>
-      this.onJoin(payload.memberAssignment[this.topic] ?? []),
-    );
-    this.consumer.on(CRASH, ({ payload }) => {
-      if (!payload.restart && !this.isStopped) this.options.onFatal(payload.error);
-    });
-    await Promise.all([this.consumer.connect(), this.admin.connect()]);
-    await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
+    const joined = this.watchMembership();
+    await this.consumer.connect();
+    await this.subscribe();
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: this.options.partitions,
       eachBatch: (payload) => this.onBatch(payload),
     });
+    await joined;
     this.looking = setInterval(() => void this.lookForIdle(), IDLE_LOOK_MS);
+  }
+
+  /** Resolves at the first join. */
+  private watchMembership(): Promise<void> {
+    const { GROUP_JOIN, CRASH, STOP } = this.consumer.events;
+    this.consumer.on(STOP, () => (this.isMember = false));
+    this.consumer.on(CRASH, ({ payload }) => {
+      this.isMember = false;
+      if (!payload.restart && !this.isStopped) this.options.onFatal(payload.error);
+    });
+    return new Promise((resolve) => {
+      this.consumer.on(GROUP_JOIN, ({ payload }) => {
+        this.isMember = true;
+        this.onJoin(payload.memberAssignment[this.topic] ?? []);
+        resolve();
+      });
+    });
+  }
+
+  /** A stream that was created a moment ago is not known to every broker yet. */
+  private async subscribe(): Promise<void> {
+    const until = performance.now() + KNOWN_WITHIN_MS;
+    for (;;) {
+      try {
+        return await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
   }
 
   async stop(isOwnGroup: boolean): Promise<void> {
@@ -94,10 +146,12 @@ class KafkaReading {
     clearInterval(this.looking);
     const turns = [...this.turns.values()];
     for (const turn of turns) turn.end();
-    await Promise.all(turns.map((turn) => turn.settled()));
-    await this.consumer.disconnect();
-    if (isOwnGroup) await this.admin.deleteGroups([this.place.groupId]).catch(() => undefined);
-    await this.admin.disconnect();
+    // A call that waits for a store that is away would hold up the end for as long.
+    await atMost(CALL_MS_MAX, Promise.all(turns.map((turn) => turn.settled())));
+    // With Kafka away nothing of this is answered: the group ends by its session.
+    await atMost(FAREWELL_MS, this.consumer.disconnect());
+    const { admin } = this.options;
+    if (isOwnGroup) await atMost(FAREWELL_MS, admin.deleteGroups([this.place.groupId]));
   }
 
   private onJoin(partitions: readonly number[]): void {
@@ -149,9 +203,10 @@ class KafkaReading {
   /** At its end by Kafka's own word, not by silence: a broker that is away is no end. */
   private async lookForIdle(): Promise<void> {
     const quiet = [...this.turns.values()].filter((turns) => turns.isQuiet(IDLE_LOOK_MS));
-    if (quiet.length === 0 || this.isStopped) return;
+    if (quiet.length === 0 || this.isStopped || this.isLooking) return;
+    this.isLooking = true;
     try {
-      const offsets = await this.admin.fetchTopicOffsets(this.topic);
+      const offsets = await this.options.admin.fetchTopicOffsets(this.topic);
       const byPartition = new Map(offsets.map((one) => [one.partition, one]));
       for (const turns of quiet) {
         const { low, high } = byPartition.get(turns.partition) ?? {};
@@ -162,6 +217,8 @@ class KafkaReading {
       }
     } catch (error) {
       this.options.onRetry?.(error, -1);
+    } finally {
+      this.isLooking = false;
     }
   }
 }
@@ -180,4 +237,10 @@ function ascii(
       text[name] = Array.isArray(value) ? String(value[0]) : value.toString();
   }
   return text;
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer));
 }

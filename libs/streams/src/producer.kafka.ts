@@ -1,17 +1,19 @@
 /**
- * Appends to Kafka in micro-batches of at most {@link RECORDS_MAX}: a batch leaves when nothing is in flight and
- * fills while something is, at most {@link IN_FLIGHT_MAX} requests at once and one per partition; no timer, since a linger would be
- * latency. Not idempotent and without kafkajs's own retries: after a produce call whose answer was lost,
- * kafkajs rolls its sequence back, and a later batch can be acknowledged as a duplicate without being
- * written (platform.md §3). What must be there once fails instead; what may be there twice is repeated here.
+ * Appends to Kafka in micro-batches: a request leaves when nothing is in flight and fills while something is, at most
+ * {@link IN_FLIGHT_MAX} at once and one per partition; no timer, since a linger would be latency. Not idempotent
+ * and without kafkajs's own retries: after a produce call whose answer was lost, kafkajs rolls its sequence
+ * back, and a later batch can be acknowledged as a duplicate without being written (platform.md §3). What must
+ * be there once fails instead; what may be there twice is repeated here.
  */
 import type { Kafka, Message, Producer, RecordMetadata } from 'kafkajs';
+import { AppendQueue, bytesOf, inParts } from './append-queue.kafka.js';
+import type { Load, Waiting } from './append-queue.kafka.js';
 import { AppendFailed, StreamProducer } from './producer.js';
 import type { StreamRecord } from './record.js';
 
-const RECORDS_MAX = 100;
 const IN_FLIGHT_MAX = 5;
-const REPEAT_AFTER_MS = { first: 100, last: 1000 };
+const REPEAT_AFTER_MS = 500;
+const FAREWELL_MS = 2_000;
 
 export interface KafkaProducerOptions {
   readonly kafka: Kafka;
@@ -21,44 +23,33 @@ export interface KafkaProducerOptions {
   readonly deadlineMs: number;
   /** Bytes that wait to be sent; an append beyond them is rejected at once. */
   readonly waitingBytesMax: number;
+  /** A request failed; what may be repeated is. */
+  readonly onFailure?: (error: Error) => void;
 }
 
-interface Waiting {
-  readonly stream: string;
-  readonly partition: number;
-  /** Topic and partition. */
-  readonly place: string;
-  readonly records: readonly StreamRecord[];
-  readonly bytes: number;
-  readonly since: number;
-  readonly isRepeated: boolean;
-  isDone: boolean;
-  readonly resolve: (offset: number) => void;
-  readonly reject: (error: Error) => void;
+/** Plain fields, for metrics and tests. */
+export class KafkaProducerCounts {
+  records = 0;
+  requests = 0;
+  /** Requests that failed or were answered without an offset. */
+  failures = 0;
+  /** Appends refused because they took too long or too much waited. */
+  refused = 0;
 }
 
 export class KafkaProducer extends StreamProducer {
-  private readonly producer: Producer;
-  private waiting: Waiting[] = [];
-  /** Places of which records are in flight. */
-  private readonly busy = new Set<string>();
-  private readonly inFlight = new Set<readonly Waiting[]>();
+  readonly counts = new KafkaProducerCounts();
+  private producer: Producer;
+  private readonly queue = new AppendQueue();
+  private readonly inFlight = new Set<readonly Load[]>();
   private readonly watch: NodeJS.Timeout;
-  private waitingBytes = 0;
-  private repeatAfterMs = REPEAT_AFTER_MS.first;
+  private readonly repeats = new Set<NodeJS.Timeout>();
   private isScheduled = false;
   private isClosed = false;
 
   private constructor(private readonly options: KafkaProducerOptions) {
     super();
-    this.producer = options.kafka.producer({
-      allowAutoTopicCreation: false,
-      retry: { retries: 0 },
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition ?? 0,
-    });
+    this.producer = createProducer(options.kafka);
     this.watch = setInterval(() => this.refuseLate(), Math.min(100, options.deadlineMs / 2));
     this.watch.unref();
   }
@@ -69,8 +60,13 @@ export class KafkaProducer extends StreamProducer {
     return producer;
   }
 
+  /** Bytes that wait to be sent. */
+  get waitingBytes(): number {
+    return this.queue.bytes;
+  }
+
   override append(stream: string, partition: number, record: StreamRecord): Promise<number> {
-    return this.enqueue({ stream, partition, records: [record] }, false);
+    return this.enqueue(stream, partition, { records: [record], isRepeated: false });
   }
 
   override async appendUntilIn(
@@ -78,184 +74,211 @@ export class KafkaProducer extends StreamProducer {
     partition: number,
     records: readonly StreamRecord[],
   ): Promise<void> {
-    if (records.length > 0) await this.enqueue({ stream, partition, records }, true);
+    const parts = inParts(records);
+    await Promise.all(
+      parts.map((part) => this.enqueue(stream, partition, { records: part, isRepeated: true })),
+    );
   }
 
   /** What waits is sent first; what cannot be sent within the deadline is rejected. */
   async close(): Promise<void> {
-    const until = Date.now() + this.options.deadlineMs;
-    while ((this.waiting.length > 0 || this.inFlight.size > 0) && Date.now() < until) {
+    const until = performance.now() + this.options.deadlineMs;
+    while ((!this.queue.isEmpty || this.inFlight.size > 0) && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     this.isClosed = true;
     clearInterval(this.watch);
+    for (const timer of this.repeats) clearTimeout(timer);
     const closed = new AppendFailed('the producer is closed', true);
-    for (const waiting of [...this.waiting, ...[...this.inFlight].flat()])
-      this.fail(waiting, closed);
-    this.waiting = [];
-    await this.producer.disconnect();
+    for (const waiting of this.queue.all()) fail(waiting, closed);
+    for (const loads of this.inFlight) for (const { waiting } of loads) failAll(waiting, closed);
+    await atMost(FAREWELL_MS, this.producer.disconnect());
   }
 
   private enqueue(
-    what: Pick<Waiting, 'stream' | 'partition' | 'records'>,
-    isRepeated: boolean,
+    stream: string,
+    partition: number,
+    what: Pick<Waiting, 'records' | 'isRepeated'>,
   ): Promise<number> {
     let bytes = 0;
-    for (const record of what.records)
-      bytes += record.key.length + (record.value?.length ?? 0) + 64;
+    for (const record of what.records) bytes += bytesOf(record);
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new AppendFailed('the producer is closed', false));
-      if (!isRepeated && this.waitingBytes + bytes > this.options.waitingBytesMax) {
-        const limit = this.options.waitingBytesMax;
-        return reject(new AppendFailed(`more than ${limit} bytes wait for Kafka`, false));
+      const { waitingBytesMax, prefix } = this.options;
+      if (!what.isRepeated && this.queue.bytes + bytes > waitingBytesMax) {
+        this.counts.refused++;
+        const say = `more than ${waitingBytesMax} bytes wait for Kafka`;
+        return reject(new AppendFailed(say, false));
       }
-      this.waitingBytes += bytes;
-      const since = Date.now();
-      const place = `${this.options.prefix}${what.stream}/${what.partition}`;
-      this.waiting.push({
-        ...what,
-        place,
-        bytes,
-        since,
-        isRepeated,
-        isDone: false,
-        resolve,
-        reject,
-      });
+      const since = performance.now();
+      const waiting = { ...what, bytes, since, isDone: false, resolve, reject };
+      this.queue.push(prefix + stream, partition, waiting);
       this.schedule();
     });
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.waiting.length === 0) return;
+    if (this.isScheduled || this.isClosed) return;
     this.isScheduled = true;
     setImmediate(() => {
       this.isScheduled = false;
-      this.sendWhatFits();
+      while (this.inFlight.size < IN_FLIGHT_MAX) {
+        const loads = this.queue.take(performance.now());
+        if (loads.length === 0) return;
+        void this.send(loads);
+      }
     });
   }
 
-  /**
-   * A partition is in one request at a time: kafkajs does not send requests in the order of its calls (one that
-   * waits for metadata is overtaken), and deliveries out of order would be dropped by their session.
-   */
-  private sendWhatFits(): void {
-    while (this.waiting.length > 0 && this.inFlight.size < IN_FLIGHT_MAX) {
-      const batch: Waiting[] = [];
-      const left: Waiting[] = [];
-      let records = 0;
-      for (const waiting of this.waiting) {
-        if (waiting.isDone) {
-          this.waitingBytes -= waiting.bytes; // refused as late while it waited
-          continue;
-        }
-        const isFull = batch.length > 0 && records + waiting.records.length > RECORDS_MAX;
-        if (isFull || this.busy.has(waiting.place)) left.push(waiting);
-        else {
-          batch.push(waiting);
-          records += waiting.records.length;
-        }
-      }
-      this.waiting = left;
-      if (batch.length === 0) return;
-      for (const waiting of batch) {
-        this.waitingBytes -= waiting.bytes;
-        this.busy.add(waiting.place);
-      }
-      void this.send(batch);
-    }
-  }
-
-  private async send(batch: readonly Waiting[]): Promise<void> {
-    this.inFlight.add(batch);
-    let isRepeating = false;
+  private async send(loads: readonly Load[]): Promise<void> {
+    this.inFlight.add(loads);
+    this.counts.requests++;
     try {
       const answers = await this.producer.sendBatch({
         acks: -1,
         timeout: this.options.deadlineMs,
-        topicMessages: this.topicMessages(batch),
+        topicMessages: topicMessages(loads),
       });
-      isRepeating = this.settle(batch, answers);
-      if (!isRepeating) this.repeatAfterMs = REPEAT_AFTER_MS.first;
+      this.inFlight.delete(loads);
+      this.settle(loads, answers);
     } catch (cause) {
-      isRepeating = this.failed(
-        batch,
-        new AppendFailed(`Kafka: ${String(cause)}`, true, { cause }),
-      );
+      if (isMissingStream(cause)) await this.renewClient();
+      this.inFlight.delete(loads);
+      const error = new AppendFailed(`Kafka: ${String(cause)}`, true, { cause });
+      for (const load of loads) this.failed(load, error);
     }
-    this.inFlight.delete(batch);
-    for (const { place } of batch) this.busy.delete(place);
-    if (!isRepeating) return this.schedule();
-    setTimeout(() => this.schedule(), this.repeatAfterMs);
-    this.repeatAfterMs = Math.min(this.repeatAfterMs * 2, REPEAT_AFTER_MS.last);
-  }
-
-  private topicMessages(batch: readonly Waiting[]): { topic: string; messages: Message[] }[] {
-    const byTopic = new Map<string, Message[]>();
-    for (const { stream, partition, records } of batch) {
-      const topic = this.options.prefix + stream;
-      const messages = byTopic.get(topic) ?? [];
-      if (messages.length === 0) byTopic.set(topic, messages);
-      for (const { key, value, headers } of records)
-        messages.push({ key, value, headers, partition });
-    }
-    return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
+    this.schedule();
   }
 
   /**
    * One base offset comes back per partition of a request: record i of that partition has `base + i`. A partition
    * without an answer was not written (a partition that does not exist is answered by silence).
    */
-  private settle(batch: readonly Waiting[], answers: readonly RecordMetadata[]): boolean {
-    const next = new Map<string, number>();
+  private settle(loads: readonly Load[], answers: readonly RecordMetadata[]): void {
+    const bases = new Map<string, number>();
     for (const { topicName, partition, errorCode, baseOffset } of answers) {
       if (errorCode === 0 && baseOffset !== undefined) {
-        next.set(`${topicName}/${partition}`, Number(baseOffset));
+        bases.set(`${topicName}/${partition}`, Number(baseOffset));
       }
     }
-    let isRepeating = false;
-    for (const waiting of batch) {
-      const { place } = waiting;
-      const offset = next.get(place);
-      if (offset === undefined) {
-        const error = new AppendFailed(`Kafka gave no offset for ${place}`, true);
-        isRepeating = this.failed([waiting], error) || isRepeating;
+    for (const load of loads) {
+      const { place, waiting } = load;
+      let next = bases.get(`${place.topic}/${place.partition}`);
+      if (next === undefined) {
+        const say = `Kafka gave no offset for ${place.topic}/${place.partition}`;
+        this.failed(load, new AppendFailed(say, true));
         continue;
       }
-      next.set(place, offset + waiting.records.length);
-      waiting.isDone = true;
-      waiting.resolve(offset);
+      for (const one of waiting) {
+        if (!one.isDone) one.resolve(next);
+        one.isDone = true;
+        next += one.records.length;
+        this.counts.records += one.records.length;
+      }
+      this.queue.release(place, [], 0);
     }
-    return isRepeating;
   }
 
-  /** Rejects what must not be repeated; puts the rest back in front. True if something was put back. */
-  private failed(batch: readonly Waiting[], error: AppendFailed): boolean {
-    const again = batch.filter((waiting) => waiting.isRepeated && !this.isClosed);
-    for (const waiting of batch) if (!again.includes(waiting)) this.fail(waiting, error);
-    this.waiting = [...again, ...this.waiting];
-    for (const waiting of again) this.waitingBytes += waiting.bytes;
-    return again.length > 0;
+  /** Rejects what must not be repeated; the rest waits for a later turn, in front of what came since. */
+  private failed({ place, waiting }: Load, error: AppendFailed): void {
+    this.counts.failures++;
+    this.options.onFailure?.(error);
+    const again = this.isClosed ? [] : waiting.filter(({ isRepeated }) => isRepeated);
+    if (again.length === 0) failAll(waiting, error);
+    this.queue.release(place, again, again.length > 0 ? performance.now() + REPEAT_AFTER_MS : 0);
+    if (again.length === 0) return;
+    const timer = setTimeout(() => {
+      this.repeats.delete(timer);
+      this.schedule();
+    }, REPEAT_AFTER_MS + 1);
+    this.repeats.add(timer);
   }
 
-  private fail(waiting: Waiting, error: AppendFailed): void {
-    if (waiting.isDone) return;
-    waiting.isDone = true;
-    waiting.reject(error);
+  /**
+   * kafkajs asks for the metadata of every topic that it was ever given, and all of it fails for one that is there no
+   * more (the stream of a gateway that was taken down): a new client has been given none.
+   */
+  private async renewClient(): Promise<void> {
+    const old = this.producer;
+    const next = createProducer(this.options.kafka);
+    try {
+      await next.connect();
+    } catch {
+      return;
+    }
+    if (this.producer !== old || this.isClosed)
+      return void next.disconnect().catch(() => undefined);
+    this.producer = next;
+    // What is under way there may still be answered.
+    setTimeout(() => void old.disconnect().catch(() => undefined), this.options.deadlineMs).unref();
   }
 
   private refuseLate(): void {
-    const before = Date.now() - this.options.deadlineMs;
-    const say = `not acknowledged within ${this.options.deadlineMs} ms`;
-    for (const batch of this.inFlight) {
-      for (const waiting of batch) {
-        if (!waiting.isRepeated && waiting.since < before)
-          this.fail(waiting, new AppendFailed(say, true));
+    const { deadlineMs } = this.options;
+    const before = performance.now() - deadlineMs;
+    const say = `not acknowledged within ${deadlineMs} ms`;
+    for (const loads of this.inFlight) {
+      for (const { waiting } of loads) {
+        for (const one of waiting) {
+          if (one.isRepeated || one.isDone || one.since >= before) continue;
+          this.counts.refused++;
+          fail(one, new AppendFailed(say, true));
+        }
       }
     }
-    for (const waiting of this.waiting) {
-      if (waiting.since >= before) break;
-      if (!waiting.isRepeated) this.fail(waiting, new AppendFailed(say, false));
+    for (const one of this.queue.late(before)) {
+      this.counts.refused++;
+      this.queue.bytes -= one.bytes;
+      fail(one, new AppendFailed(say, false));
     }
   }
+}
+
+function createProducer(kafka: Kafka): Producer {
+  return kafka.producer({
+    allowAutoTopicCreation: false,
+    retry: { retries: 0 },
+    createPartitioner:
+      () =>
+      ({ message }) =>
+        message.partition ?? 0,
+  });
+}
+
+function topicMessages(loads: readonly Load[]): { topic: string; messages: Message[] }[] {
+  const byTopic = new Map<string, Message[]>();
+  for (const { place, waiting } of loads) {
+    const { topic, partition } = place;
+    let messages = byTopic.get(topic);
+    if (messages === undefined) byTopic.set(topic, (messages = []));
+    for (const { records } of waiting) {
+      for (const { key, value, headers } of records) {
+        messages.push({ key, value, headers, partition });
+      }
+    }
+  }
+  return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
+}
+
+function isMissingStream(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ((at as { type?: unknown }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return true;
+  }
+  return false;
+}
+
+function failAll(all: readonly Waiting[], error: AppendFailed): void {
+  for (const waiting of all) fail(waiting, error);
+}
+
+function fail(waiting: Waiting, error: AppendFailed): void {
+  if (waiting.isDone) return;
+  waiting.isDone = true;
+  waiting.reject(error);
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer));
 }

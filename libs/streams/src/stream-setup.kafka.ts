@@ -4,6 +4,7 @@
  */
 import { ConfigResourceTypes } from 'kafkajs';
 import type { Admin } from 'kafkajs';
+import { StartRefused } from '#runtime';
 import { NOTIFICATIONS, STREAMS, SUBSCRIPTIONS } from './streams.js';
 
 export interface StreamSetup {
@@ -28,7 +29,7 @@ export async function setUpStreams(
   const found = SHARED.filter((stream) => there.has(setup.prefix + stream));
   const problems = await differences(admin, setup, found);
   if (problems.length > 0) {
-    throw new Error(
+    throw new StartRefused(
       `These streams differ from the settings; change the settings, or the streams by hand:\n` +
         problems.map((problem) => `  - ${problem}`).join('\n'),
     );

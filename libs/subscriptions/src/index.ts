@@ -1,1 +1,2 @@
 export * from './registrar.js';
+export * from './registrar-settings.js';

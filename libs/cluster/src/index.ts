@@ -1,0 +1,3 @@
+export * from './cluster-config.js';
+export * from './live-services.js';
+export * from './serving.js';

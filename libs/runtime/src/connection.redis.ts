@@ -1,0 +1,153 @@
+/**
+ * The way to Redis, one server or a Cluster. While it is away commands fail at once instead of waiting in a queue: a
+ * sender is told 503 and a device 1013 within the second, and nothing that was given up is executed later. What
+ * must happen after all is repeated by its caller, who knows whether that does harm.
+ */
+import { readFileSync } from 'node:fs';
+import { Cluster, Redis } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
+import type { Log } from './log.js';
+import { StartRefused } from './start-refused.js';
+import type { RedisAccess } from './store-settings.js';
+
+export interface RedisClientOptions {
+  /** Shown by `CLIENT LIST`. */
+  readonly name: string;
+  readonly log: Log;
+  /** A command without an answer for so long has failed; it may have been executed all the same. */
+  readonly commandTimeoutMs: number;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const RECONNECT_MS = { first: 20, last: 1_000 };
+/** Beyond the time of a command: a connection on which nothing comes back is given up for a new one. */
+const DEAD_AFTER_MS = 1_500;
+const WAIT_SAID_EVERY_MS = 10_000;
+/** Of a Cluster: a command for a shard that is away is tried so often, every 100 ms. */
+const REDIRECTIONS_MAX = 6;
+
+export type RedisClient = Redis | Cluster;
+
+export class RedisLink {
+  readonly client: RedisClient;
+  /** For messages: without user and password. */
+  readonly address: string;
+  private lastError: Error | undefined;
+
+  constructor(
+    access: RedisAccess,
+    private readonly options: RedisClientOptions,
+  ) {
+    this.address = access.urls.map((url) => new URL(url).host).join(', ');
+    this.client = createClient(access, options);
+    this.client.on('error', (error: Error) => this.onError(error));
+    // Of a Cluster: what a node said, when none of them is of use.
+    this.client.on('node error', (error: Error) => this.onError(error));
+  }
+
+  /** Resolves when it can be used. Rejects with a sentence if the addresses are of the wrong kind. */
+  async start(): Promise<void> {
+    const { log } = this.options;
+    const waits = (): void =>
+      log.info('waits for Redis', { at: this.address, reason: this.reason });
+    const saying = setInterval(waits, WAIT_SAID_EVERY_MS);
+    try {
+      while (this.client.status !== 'ready') {
+        if (this.reason.includes('cluster support disabled')) throw noCluster(this.address);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    } finally {
+      clearInterval(saying);
+    }
+    if (this.client instanceof Redis) await this.refuseNodeOfCluster(this.client);
+    let isAway = false;
+    this.client.on('close', () => (isAway = true));
+    this.client.on('ready', () => {
+      if (isAway) log.info('Redis is back', { at: this.address });
+      isAway = false;
+    });
+  }
+
+  /** Why it counts as away; undefined: it can be used. */
+  get absence(): string | undefined {
+    if (this.client.status === 'ready') return undefined;
+    return `Redis at ${this.address} is away: ${this.reason}`;
+  }
+
+  /** What was sent is answered first. */
+  async stop(): Promise<void> {
+    if (this.client.status === 'ready') await this.client.quit().catch(() => undefined);
+    this.client.disconnect();
+  }
+
+  private get reason(): string {
+    return this.lastError?.message ?? 'no connection yet';
+  }
+
+  private onError(error: Error): void {
+    this.lastError = error;
+    const fields = { at: this.address, reason: error.message };
+    this.options.log.sampled('redis away', 'Redis cannot be reached', fields);
+  }
+
+  /** Only one of its nodes would be known, and every key of another would be refused. */
+  private async refuseNodeOfCluster(redis: Redis): Promise<void> {
+    const info = await redis.info('server').catch(() => '');
+    if (!info.includes('redis_mode:cluster')) return;
+    throw new StartRefused(
+      `REDIS_URL names one node of a Redis Cluster, ${this.address}: name several, comma-separated.`,
+    );
+  }
+}
+
+function createClient(access: RedisAccess, options: RedisClientOptions): RedisClient {
+  const { commandTimeoutMs, name } = options;
+  const nodeOptions: RedisOptions = {
+    connectionName: name,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: commandTimeoutMs,
+    socketTimeout: commandTimeoutMs + DEAD_AFTER_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    ...tlsOf(access),
+  };
+  const [first = '', ...others] = access.urls;
+  if (others.length === 0) {
+    return new Redis(first, { ...nodeOptions, enableOfflineQueue: false, retryStrategy: pauseMs });
+  }
+  const { username, password } = new URL(first);
+  return new Cluster([...access.urls], {
+    redisOptions: {
+      ...nodeOptions,
+      ...(username && { username: decodeURIComponent(username) }),
+      ...(password && { password: decodeURIComponent(password) }),
+    },
+    enableOfflineQueue: false,
+    clusterRetryStrategy: pauseMs,
+    maxRedirections: REDIRECTIONS_MAX,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    // Certificates bear names: they must not be resolved before TLS has seen them.
+    ...(isTls(access) && { dnsLookup: (name, done) => done(null, name) }),
+  });
+}
+
+function tlsOf(access: RedisAccess): RedisOptions {
+  if (!isTls(access)) return {};
+  return { tls: access.caFile === undefined ? {} : { ca: readFileSync(access.caFile) } };
+}
+
+function isTls({ urls }: RedisAccess): boolean {
+  return urls.some((url) => url.startsWith('rediss:'));
+}
+
+/** Spread out, so that a fleet does not come back in one moment. */
+function pauseMs(times: number): number {
+  const pause = Math.min(RECONNECT_MS.first * 2 ** (times - 1), RECONNECT_MS.last);
+  return pause * (0.75 + Math.random() / 2);
+}
+
+function noCluster(address: string): StartRefused {
+  return new StartRefused(
+    `REDIS_URL names several servers, ${address}, but they are no Redis Cluster: name one server.`,
+  );
+}

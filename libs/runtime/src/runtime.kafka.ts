@@ -1,0 +1,2 @@
+/** The way to Kafka: imported by modules only. */
+export * from './connection.kafka.js';
