@@ -49,6 +49,12 @@ const THINGS = {
     getIt: 'apt-get install redis-server',
   },
   openssl: { variable: 'TEST_OPENSSL', programs: ['openssl'], getIt: 'apt-get install openssl' },
+  unshare: {
+    variable: 'TEST_UNSHARE',
+    programs: ['unshare'],
+    proof: ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'],
+    getIt: 'apt-get install util-linux, and allow user namespaces',
+  },
   pywebpush: {
     variable: 'TEST_PYTHON',
     programs: ['python3'],

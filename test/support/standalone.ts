@@ -44,6 +44,8 @@ export interface StandaloneOptions {
   readonly readyTimeoutMs?: number;
   /** Flags for node itself, e.g. `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** A command that ends by running its arguments in its place, e.g. `unshare`. */
+  readonly within?: readonly string[];
 }
 
 /** The invariant of the design: accepted = the sum of the outcomes + pending. */
@@ -228,7 +230,9 @@ export class Standalone {
     if (this.child !== undefined) throw new Error('the service runs already');
     this.stdout = '';
     this.stderr = '';
-    const child = spawn(process.execPath, [...(this.options.nodeFlags ?? []), STANDALONE_MAIN], {
+    const { within = [], nodeFlags = [] } = this.options;
+    const command = [...within, process.execPath, ...nodeFlags, STANDALONE_MAIN];
+    const child = spawn(command[0] ?? process.execPath, command.slice(1), {
       env: { ...this.settings(), ...this.options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -17,6 +17,7 @@ import { restAdapter, serveDocs } from '../../registration/src/registration.modu
 import { standaloneConfig } from './config.js';
 import { openDataDir } from './data-dir.js';
 import { EmbeddedModule } from './embedded.module.js';
+import { giveBackStartMemory } from './quiet-heap.js';
 import { addressesOf, untilReady } from './serving.js';
 import { StandaloneModule } from './standalone.module.js';
 
@@ -39,6 +40,7 @@ exitOnFailure(async () => {
   app.enableShutdownHooks(undefined, { useProcessExit: true }); // how it stops, with exit code 0
   serveDocs(app);
   await app.startAllMicroservices();
+  await app.init(); // opens the doors of devices and of application servers
   const { door, port } = config.registration;
   try {
     await app.listen(port, door.host);
@@ -47,5 +49,6 @@ exitOnFailure(async () => {
   }
   health.serving();
   await untilReady(health);
+  giveBackStartMemory();
   log.serving(addressesOf(config));
 });
