@@ -44,6 +44,7 @@ export function pickOutbox(
   const picked: Announcement[] = [];
   if (!partition.readyMarkOf(belief)) return picked;
   const before = partition.around.now() - pick.olderThanMs;
+  // All of it: after the clock was set back an entry at the front may be the youngest.
   for (const announcement of partition.outbox.values()) {
     if (picked.length >= pick.limit) break;
     if (announcement.at <= before) picked.push(announcement);

@@ -44,6 +44,7 @@ export class Holders {
     holder: Holder,
     times: { readonly since: number; readonly now: number },
   ): void {
+    // Taken before the old one is dropped: it may be the same.
     const boot = this.take(holder);
     this.clear(device);
     device.boot = boot;

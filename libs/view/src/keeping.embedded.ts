@@ -5,6 +5,7 @@ import type { Device, Pending } from './device.embedded.js';
 import type { Partition } from './partition.embedded.js';
 import type { SubscriptionChange, SubscriptionsBelief } from './subscriptions-view.js';
 
+/** A batch of the stream, and the offset behind it. */
 interface Changes {
   readonly changes: readonly SubscriptionChange[];
   readonly next: number;
@@ -30,6 +31,7 @@ export function writeChange(partition: Partition, change: SubscriptionChange): v
   }
 }
 
+/** The keeper's script: what is below its position was applied before, and may have been overtaken since. */
 export function keepChanges(
   partition: Partition,
   belief: SubscriptionsBelief,
@@ -46,6 +48,7 @@ export function keepChanges(
   return announcements;
 }
 
+/** The mark, if it is what was believed. */
 export function subscriptionsMarkAt(partition: Partition, belief: SubscriptionsBelief) {
   const mark = partition.subscriptionsMark;
   const isSame =
@@ -69,11 +72,13 @@ export function oldestSeen(
     floor = Math.min(floor, seenAt);
     if (seenAt < before) old.push({ id, seenAt });
   }
+  // The scan knows it exactly; between scans writes only lower it.
   partition.seenFloor = floor;
   old.sort((a, b) => a.seenAt - b.seenAt);
   return old.slice(0, limit).map(({ id }) => id);
 }
 
+/** In the order of the stream: a removal settles what waits, though the next change brings the subscription back. */
 function keep(
   partition: Partition,
   change: SubscriptionChange,
@@ -171,6 +176,7 @@ function forget(partition: Partition, id: DeviceId, offset: number): void {
   partition.dropIfIdle(id, device);
 }
 
+/** Takes entries out of the device's list; the order of the rest does not matter. */
 function removeWhere(
   partition: Partition,
   device: Device,

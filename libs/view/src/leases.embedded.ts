@@ -45,6 +45,7 @@ export class EmbeddedLeases extends Leases {
     this.store.leases.set(gateway, { epoch, endsAt: this.store.now() + ttlMs });
   }
 
+  /** The lease, if it has not ended; one that has is forgotten. */
   private standing(gateway: string): StoredLease | undefined {
     const lease = this.store.leases.get(gateway);
     if (!lease || lease.endsAt > this.store.now()) return lease;

@@ -20,6 +20,7 @@ export class EmbeddedMailbox extends Mailbox {
     if (!mail) return Promise.resolve(read);
     const now = this.store.now();
     let bytes = 0;
+    // What is due is passed over, however many lie before a live one.
     for (let i = mail.indexAbove(limits.above); i < mail.box.length; i++) {
       const entry = mail.box[i] as Pending;
       if (expiry.timeOf(entry) <= now) continue;

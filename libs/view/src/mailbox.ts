@@ -15,7 +15,10 @@ export interface ReadLimits {
   readonly bytesMax: number;
 }
 
-/** A gateway's look at the mailbox of a device: what is accepted, not expired and without an outcome. */
+/**
+ * A gateway's look at the mailbox of a device: what is accepted, not due by the store's clock and without an
+ * outcome. What is due is left out though nobody has settled it yet, and does not count for the limits.
+ */
 export abstract class Mailbox {
   /** In log order. undefined: the view is not `ready` (rebuilding, or no mark); ask again when told. */
   abstract read(device: DeviceId, limits: ReadLimits): Promise<readonly MailboxEntry[] | undefined>;

@@ -28,7 +28,10 @@ export interface Accounts {
   readonly outcomes: Readonly<Record<Outcome, number>>;
 }
 
-/** What a batch of the log says, in log order. */
+/**
+ * What a batch of the log says, in log order. Outcomes and cancels carry no offset of their own: what they are about
+ * lies before them in the log and is never put twice, so executing them again finds nothing.
+ */
 export type Command =
   | {
       readonly kind: 'put';
@@ -58,7 +61,7 @@ export type Command =
       readonly id: MessageId;
     };
 
-/** A notification of the batch that is still there, with its holder at that moment. */
+/** A notification of the batch that is still there and not due, with its holder at that moment. */
 export interface Routable {
   readonly offset: number;
   readonly device: DeviceId;
@@ -96,15 +99,19 @@ export type Settled =
 /** Where a walk along `expiry` stands; start with undefined. Opaque to callers. */
 export type Cursor = string;
 
-export type FinishChunk =
-  | { readonly cursor: Cursor; readonly announcements: readonly Announcement[] }
-  | { readonly cursor: undefined; readonly announcements: readonly Announcement[] };
+export interface FinishChunk {
+  /** Of the next chunk; undefined: the walk is through. */
+  readonly cursor: Cursor | undefined;
+  readonly announcements: readonly Announcement[];
+}
 
 /** Compares view id and state of a script's mark. */
 export type ViewBelief = Pick<Mark, 'viewId' | 'state'>;
 
 export abstract class PartitionView {
+  /** undefined: no mark, which every script takes for a view that is not there. */
   abstract mark(partition: number): Promise<Mark | undefined>;
+  /** undefined: no mark. */
   abstract accounts(partition: number): Promise<Accounts | undefined>;
   /** Creates the mark (random view id, `rebuilding`, applied and routed 0) if absent; clears nothing. */
   abstract createMark(partition: number): Promise<void>;
@@ -139,6 +146,7 @@ export abstract class PartitionView {
 
   /** Moves `routed` up (never back). False: fenced by view id and state. */
   abstract setRouted(partition: number, belief: ViewBelief, routed: number): Promise<boolean>;
+  /** False: fenced by view id and state. */
   abstract setTold(partition: number, belief: ViewBelief): Promise<boolean>;
 
   /**
@@ -151,7 +159,10 @@ export abstract class PartitionView {
     belief?: ViewBelief,
   ): Promise<Settled>;
 
-  /** Takes announced entries out of the outbox, if the view is still that one and ready. */
+  /**
+   * Takes announced entries out of the outbox, if the view is still that one and ready. What a fold has decided
+   * stays until then, and is found again by `outbox`.
+   */
   abstract clearOutbox(
     partition: number,
     viewId: string,

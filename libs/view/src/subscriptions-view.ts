@@ -38,8 +38,10 @@ export type SubscriptionsBelief = Pick<SubscriptionsMark, 'viewId' | 'state' | '
 
 /** What ingest, gateways and the REST door read. Mark and entry are read in one step (rule 9). */
 export abstract class SubscriptionLookup {
+  /** The subscription, whatever the state: a present fact is a fact. */
   abstract find(device: DeviceId, subscription: SubscriptionId): Promise<FoundSubscription>;
   abstract findDevice(device: DeviceId): Promise<FoundDevice>;
+  /** Those that are present, in no order. */
   abstract list(
     device: DeviceId,
   ): Promise<{ readonly state: ViewState; readonly subscriptions: readonly Subscription[] }>;
@@ -50,7 +52,8 @@ export abstract class SubscriptionsView {
   /**
    * The Registrar's write-through of one appended change. Applies only what is newer than the entry; below the
    * mark's `applied` it writes nothing; works without a mark; a removal leaves `gone` with its offset until
-   * the keeper's `applied` has passed it (rule 9).
+   * the keeper's `applied` has passed it (rule 9), and so does a device that is forgotten. Settles nothing:
+   * what waits is settled when the keeper comes to the record.
    */
   abstract writeThrough(change: SubscriptionChange): Promise<void>;
 
@@ -58,8 +61,10 @@ export abstract class SubscriptionsView {
   /** Creates the mark (random view id, `rebuilding`, applied 0) if absent; clears nothing. */
   abstract createMark(partition: number): Promise<void>;
   /**
-   * The keeper applies a batch and moves `applied` to `next`. Where both views are `ready`, a removal settles
-   * what waits for that subscription as `gone`: the announcements are returned (and stand in the outbox).
+   * The keeper applies a batch and moves `applied` to `next` (never back); changes below `applied` are not applied
+   * again. Where both views are `ready`, a removal settles what waits for that subscription as `gone` (never
+   * TTL 0), a forgotten device what waits for any that it has no more: the announcements are returned
+   * (and stand in the outbox of the notifications). Last-seen only grows.
    * undefined: the mark is not what was believed; nothing was written.
    */
   abstract apply(

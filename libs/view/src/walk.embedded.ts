@@ -105,9 +105,11 @@ function visit(partition: Partition, reason: string, visit: Visit): Cursor | und
     }
     position.index++;
     budget--;
+    // Not settled since the snapshot.
     if (entry.slot >= 0) visit.each(entry, position.pass);
   }
   if (position.pass < visit.passes) return `${position.pass}:${position.index}`;
+  // The marks change now, so nobody else comes for this snapshot.
   partition.walk = undefined;
   return undefined;
 }
