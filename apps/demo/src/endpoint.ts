@@ -1,5 +1,6 @@
 /** Which endpoints this site sends to: those of its own push service, so that nobody makes it call elsewhere. */
 import { z } from 'zod';
+import { serviceOf } from './service-name.js';
 
 /** As a PushSubscription serialises. */
 export const PUSH_SUBSCRIPTION = z.object({
@@ -11,20 +12,6 @@ export const PUSH_SUBSCRIPTION = z.object({
   }),
 });
 export type PushSubscriptionJson = z.infer<typeof PUSH_SUBSCRIPTION>;
-
-/** The services of browser vendors, by the end of their host names. */
-const KNOWN_SERVICES: readonly (readonly [hostEnd: string, name: string])[] = [
-  ['push.services.mozilla.com', "Mozilla's push service"],
-  ['googleapis.com', "Google's push service"],
-  ['push.apple.com', "Apple's push service"],
-  ['notify.windows.com', "Microsoft's push service"],
-];
-
-/** What a person calls the service behind an endpoint. */
-export function serviceOf(endpoint: URL): string {
-  const known = KNOWN_SERVICES.find(([hostEnd]) => isUnder(endpoint.hostname, hostEnd));
-  return known ? `${known[1]} (${endpoint.host})` : endpoint.host;
-}
 
 export interface ForeignEndpoint {
   readonly service: string;
@@ -41,8 +28,4 @@ export function refusalOf(endpoint: string, ourOrigin: string): ForeignEndpoint 
     service,
     message: `This site sends through ${ourOrigin} only; the endpoint is of ${service}. Subscribe with the push client library in the page, or in a Firefox that uses this service: npm run firefox`,
   };
-}
-
-function isUnder(host: string, end: string): boolean {
-  return host === end || host.endsWith(`.${end}`);
 }
