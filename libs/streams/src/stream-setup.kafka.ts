@@ -2,7 +2,7 @@
  * Creates the streams that are shared by all services, and compares those that are there with what they must be
  * (design §4): partitions, in-sync minimum, retention, compaction, the log's own time. It never changes one.
  */
-import { ConfigResourceTypes } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { StartRefused } from '#runtime';
 import { NOTIFICATIONS, STREAMS, SUBSCRIPTIONS } from './streams.js';
@@ -93,7 +93,7 @@ async function differences(
   const metadata = await admin.fetchTopicMetadata({ topics });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
   });
   const problems: string[] = [];
   for (const stream of found) {
