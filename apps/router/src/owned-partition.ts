@@ -22,6 +22,8 @@ export class OwnedPartition implements Belief {
   foldEnd = 0;
   /** Nothing to read when last looked. */
   isIdle = false;
+  /** When (ms, local) `applied` was last compared with the log's end. */
+  comparedAtMs = 0;
   /** Since when (ms, local) `applied` has been ahead of the log's end. */
   aheadSinceMs: number | undefined;
   /** Epochs by gateway, looked up since the mark was last read. */

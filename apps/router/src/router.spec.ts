@@ -150,9 +150,9 @@ describe('a holder', () => {
     await field.presence.hello(device, HELD);
     await field.held(other, { ...HELD, epoch: 8, connection: 80 });
     await field.put({ device: other, subscription });
-    await owner.readOn();
+    await owner.step();
     await put();
-    await owner.readOn();
+    await owner.step();
     expect(await field.delivered('g1')).toEqual([0]);
   });
 

@@ -19,6 +19,8 @@ import { TakeOver } from './take-over.js';
 /** So long may `applied` be ahead of the log's end before the log counts as replaced (rule 5). */
 export const LOG_BEHIND_MS_MAX = 60_000;
 
+/** The log is asked for its end no more often than that: it costs a broker a request. */
+const COMPARE_EVERY_MS = 10_000;
 /** More announcements than that on their way to the log hold up the partition. */
 export const UNANNOUNCED_MAX = 5_000;
 
@@ -89,7 +91,7 @@ export class Router implements PartitionReader {
     if (owned.state === 'rebuilding' && owned.applied <= owned.foldEnd) {
       return this.advance(owned, gapTo(owned.foldEnd));
     }
-    await this.compareWithLog(owned);
+    if (this.clock() - owned.comparedAtMs >= COMPARE_EVERY_MS) await this.compareWithLog(owned);
     return undefined;
   }
 
@@ -162,6 +164,7 @@ export class Router implements PartitionReader {
     const { partition, applied } = owned;
     const end = await this.ports.catalog.end(NOTIFICATIONS, partition);
     const now = this.clock();
+    owned.comparedAtMs = now;
     if (applied <= end) {
       owned.aheadSinceMs = undefined;
       return;

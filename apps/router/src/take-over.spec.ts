@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Holder } from '#view';
 import {
@@ -10,6 +11,7 @@ import {
   subscriptionId,
 } from '../../../test/support/field.js';
 import { HandDrivenRouter } from '../../../test/support/hand-driven-router.js';
+import { UNANNOUNCED_MAX } from './router.js';
 
 const device = deviceId();
 const subscription = subscriptionId();
@@ -116,7 +118,7 @@ describe('who takes a partition over', () => {
   test('forgets the leases that it knew', async () => {
     const first = await owning();
     await put();
-    await first.readOn();
+    await first.step(); // and no idle look, which would forget them as well
     await put();
     await owning();
     await field.leases.release('g1', HELD.epoch);
@@ -372,6 +374,27 @@ describe('a batch from below the place where reading goes on', () => {
     expect(low && (await owner.router.onBatch(low))).toBe(2);
     expect(await field.view.accounts(0)).toMatchObject({ accepted: 2 });
   });
+});
+
+test('announcements that do not reach the log hold up the partition when they are too many', async () => {
+  let letGo = (): void => undefined;
+  const slow = new Promise<void>((resolve) => (letGo = resolve));
+  const owner = await owning({ announcer: { announce: () => slow } });
+  await field.presence.release(device, HELD);
+  let count = 0;
+  const fill = async (to: number): Promise<void> => {
+    for (; count < to; count++) await put({ ttlSeconds: 0 });
+  };
+  await fill(UNANNOUNCED_MAX + 1);
+  await owner.step();
+  await fill(count + 1);
+  let isThrough = false;
+  const last = owner.step().then(() => (isThrough = true));
+  await turn();
+  expect(isThrough).toBe(false);
+  letGo();
+  await last;
+  expect(await field.view.accounts(0)).toMatchObject({ pending: 0 });
 });
 
 test('announcing that fails leaves the partition alone, and the outcome in the outbox', async () => {

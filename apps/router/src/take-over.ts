@@ -41,7 +41,6 @@ export class TakeOver {
 
   /** The fold has come to its end: makes the view ready, tells the gateways, and reads on. */
   async finish(owned: OwnedPartition): Promise<number> {
-    owned.isTaken = false;
     await this.fold.finish(owned);
     return this.begin(owned);
   }

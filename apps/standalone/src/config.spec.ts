@@ -48,7 +48,7 @@ describe('what is set', () => {
       'application servers': 'http://127.0.0.1:9001',
       registration: 'http://127.0.0.1:8082',
     });
-    expect(config.opsHost).toBe('0.0.0.0');
+    expect(config.process.opsHost).toBe('0.0.0.0');
   });
 
   test('wins over what is made', () => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LOG_LEVELS, type EnvReader, type LogLevel } from '#runtime';
+import { processSettings, type EnvReader, type ProcessSettings } from '#runtime';
 import { KeyRing } from '#webpush';
 import { GatewayConfig, gatewayConfig } from '../../gateway/src/gateway.module.js';
 import { IngestConfig, ingestConfig } from '../../ingest/src/ingest.module.js';
@@ -16,9 +16,7 @@ const PARTITIONS = 1;
 /** What standalone is told from outside: the settings of every service in it, with defaults that need nothing. */
 export class StandaloneConfig {
   readonly dataDir: string;
-  readonly logLevel: LogLevel;
-  readonly opsHost: string;
-  readonly opsPort: number;
+  readonly process: ProcessSettings;
   readonly partitions = PARTITIONS;
   readonly gateway: GatewayConfig;
   readonly ingest: IngestConfig;
@@ -36,18 +34,7 @@ export class StandaloneConfig {
     this.registration = registrationConfig(env);
     this.router = routerConfig(env);
     this.dataDir = env.text('DATA_DIR', { default: './data', doc: 'what is kept on disk' });
-    const { host } = this.ingest;
-    this.opsPort = env.port('OPS_PORT', 9_464, '`/metrics`, `/health/live`, `/health/ready`');
-    this.opsHost = env.text('OPS_HOST', {
-      default: host,
-      shown: 'as `HOST`',
-      doc: 'the address that the ops port is opened on',
-    });
-    this.logLevel = env.choice('LOG_LEVEL', {
-      default: 'info',
-      of: LOG_LEVELS,
-      doc: 'what is logged',
-    });
+    this.process = processSettings(env);
     const { keyRing, storedKeys } = endpointKeys(env, this.dataDir);
     this.keyRing = keyRing;
     if (storedKeys) this.storedKeys = storedKeys;

@@ -25,7 +25,8 @@ exitOnFailure(async () => {
   const env = new EnvReader(process.env);
   const config = standaloneConfig(env);
   env.finish(); // refuses a bad environment, all problems at once
-  const log = Log.open({ level: config.logLevel, service: 'standalone' });
+  const { logLevel, opsHost, opsPort } = config.process;
+  const log = Log.open({ level: logLevel, service: 'standalone' });
   openDataDir(config.dataDir, config.storedKeys);
   const embedded = await EmbeddedModule.open(config, log);
   const module = StandaloneModule.forRoot(config, embedded);
@@ -35,7 +36,7 @@ exitOnFailure(async () => {
     { logger: new NestLog(log), abortOnError: false, forceCloseConnections: true },
   );
   const health = app.get(Health);
-  await new OpsServer(health, app.get(Metrics)).listen(config.opsHost, config.opsPort); // how it is watched
+  await new OpsServer(health, app.get(Metrics)).listen(opsHost, opsPort); // how it is watched
   app.connectMicroservice({ strategy: new StreamTransport(app.get(StreamConsumer)) }); // what it reads
   app.enableShutdownHooks(undefined, { useProcessExit: true }); // how it stops, with exit code 0
   serveDocs(app);

@@ -11,7 +11,8 @@ export async function untilReady(health: Health): Promise<void> {
 
 /** One line per address, by whom it is for. */
 export function addressesOf(config: StandaloneConfig): Readonly<Record<string, string>> {
-  const { gateway, ingest, registration, opsHost, opsPort } = config;
+  const { gateway, ingest, registration } = config;
+  const { opsHost, opsPort } = config.process;
   const { door, port } = registration;
   return {
     devices: gateway.publicUrl,
