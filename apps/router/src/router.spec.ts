@@ -156,6 +156,20 @@ describe('a holder', () => {
     expect(await field.delivered('g1')).toEqual([0]);
   });
 
+  test('whose lease a look did not find is absent, whatever was remembered before', async () => {
+    const other = deviceId();
+    await field.subscribed({ device: other, subscription });
+    await field.held(other, { ...HELD, epoch: 8, connection: 80 });
+    await field.put({ device: other, subscription });
+    await owner.step();
+    await field.leases.release('g1', 8);
+    await field.presence.hello(device, HELD);
+    await put();
+    await field.put({ device: other, subscription });
+    await owner.step();
+    expect(await field.delivered('g1')).toEqual([0]);
+  });
+
   test('costs one look at its lease while the mark is not read, however much comes for it', async () => {
     let looks = 0;
     const leases = intercepted(field.leases, (method, call) => {
