@@ -81,6 +81,7 @@ class LocalRedis implements RedisServer {
 
 export interface RedisShards {
   readonly urls: readonly string[];
+  readonly servers: readonly RedisServer[];
   stop(): Promise<void>;
 }
 
@@ -104,6 +105,7 @@ export async function startRedisCluster(): Promise<RedisShards> {
   if (made.status !== 0) throw new Error(`${made.stdout}${made.stderr}`);
   return {
     urls: servers.map(({ url }) => url),
+    servers,
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
       rmSync(folder, { recursive: true, force: true });

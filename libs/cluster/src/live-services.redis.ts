@@ -9,8 +9,8 @@ import type { KeyRing } from '#webpush';
 import { LiveServices } from './live-services.js';
 
 export const SERVICE_TTL_MS = 15_000;
-export const SERVICE_RENEW_MS = 3_000;
-const LOOK_AGAIN_MS = 1_000;
+/** Renewals in that time. */
+const RENEWALS = 5;
 const REGISTRY = 'hg:{services}';
 
 /** An entry is `<role>/<instance> <key id>,<key id>…`, its score when it ends by Redis's clock. */
@@ -51,10 +51,13 @@ export interface LiveServicesOptions {
   readonly confirm: () => Promise<void>;
   /** Called once: the process has to end. */
   readonly end: (reason: Error) => void;
+  /** Default: {@link SERVICE_TTL_MS}. */
+  readonly ttlMs?: number;
 }
 
 export class RedisLiveServices extends LiveServices {
   private readonly entry: string;
+  private readonly ttlMs: number;
   /** By key id: when an entry with it was last seen (ms, monotonic). */
   private readonly seenAtMs = new Map<string, number>();
   private renewedAtMs = -Infinity;
@@ -63,15 +66,16 @@ export class RedisLiveServices extends LiveServices {
 
   constructor(private readonly options: LiveServicesOptions) {
     super();
-    const { role, instance, keyRing } = options;
+    const { role, instance, keyRing, ttlMs = SERVICE_TTL_MS } = options;
+    this.ttlMs = ttlMs;
     this.entry = `${role}/${instance} ${keyRing.keys.map(({ id }) => id).join(',')}`;
   }
 
   override hold(keyId: string): boolean {
     const now = performance.now();
-    if (now - this.renewedAtMs > SERVICE_TTL_MS) return true;
+    if (now - this.renewedAtMs > this.ttlMs) return true;
     // Remembered for as long as an entry lives: after a loss of Redis they come back one by one.
-    return now - (this.seenAtMs.get(keyId) ?? -Infinity) < SERVICE_TTL_MS;
+    return now - (this.seenAtMs.get(keyId) ?? -Infinity) < this.ttlMs;
   }
 
   /**
@@ -82,7 +86,7 @@ export class RedisLiveServices extends LiveServices {
     const { redis, keyRing, log } = this.options;
     const scores = new Map<string, number>();
     for (;;) {
-      const args = [REGISTRY, this.entry, SERVICE_TTL_MS, keyRing.sealingKeyId];
+      const args = [REGISTRY, this.entry, this.ttlMs, keyRing.sealingKeyId];
       const lacking = (await redis.eval(ENTER, 1, ...args)) as readonly string[];
       if (lacking.length === 0) break;
       for (let i = 0; i < lacking.length; i += 2) {
@@ -94,7 +98,7 @@ export class RedisLiveServices extends LiveServices {
         service: lacking[0],
         key: keyRing.sealingKeyId,
       });
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, this.ttlMs / (2 * RENEWALS)));
     }
     await this.renew();
     this.schedule();
@@ -112,11 +116,11 @@ export class RedisLiveServices extends LiveServices {
     this.timer = setTimeout(() => {
       this.renewing = this.renew().catch((error: unknown) => this.failed(error));
       void this.renewing.then(() => this.timer && this.schedule());
-    }, SERVICE_RENEW_MS);
+    }, this.ttlMs / RENEWALS);
   }
 
   private async renew(): Promise<void> {
-    const args = [REGISTRY, this.entry, SERVICE_TTL_MS];
+    const args = [REGISTRY, this.entry, this.ttlMs];
     const entries = (await this.options.redis.eval(RENEW, 1, ...args)) as readonly string[];
     const now = performance.now();
     for (const entry of entries) {

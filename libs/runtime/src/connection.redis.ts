@@ -41,7 +41,6 @@ export class RedisLink {
     this.address = access.urls.map((url) => new URL(url).host).join(', ');
     this.client = createClient(access, options);
     this.client.on('error', (error: Error) => this.onError(error));
-    // Of a Cluster: what a node said, when none of them is of use.
     this.client.on('node error', (error: Error) => this.onError(error));
   }
 
@@ -84,9 +83,10 @@ export class RedisLink {
     return this.lastError?.message ?? 'no connection yet';
   }
 
-  private onError(error: Error): void {
-    this.lastError = error;
-    const fields = { at: this.address, reason: error.message };
+  /** A Cluster that finds no node of use tells by the way what the last one said. */
+  private onError(error: Error & { readonly lastNodeError?: Error }): void {
+    this.lastError = error.lastNodeError ?? error;
+    const fields = { at: this.address, reason: this.reason };
     this.options.log.sampled('redis away', 'Redis cannot be reached', fields);
   }
 

@@ -1,0 +1,3 @@
+/** What services tell each other through Redis: imported by modules only. */
+export * from './agreement.redis.js';
+export * from './live-services.redis.js';
