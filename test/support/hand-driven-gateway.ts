@@ -306,6 +306,12 @@ export class Holding {
     await settled();
   }
 
+  /** The one that came last goes on before the others. */
+  async letLastGo(): Promise<void> {
+    this.held.pop()?.();
+    await settled();
+  }
+
   private hold(): Promise<void> {
     return new Promise((release) => this.held.push(release));
   }

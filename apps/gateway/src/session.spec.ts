@@ -126,6 +126,24 @@ describe('a live delivery', () => {
     expect(phone.session.isLevel).toBe(true);
   });
 
+  test('does not go out while an earlier one is being read', async () => {
+    const read = new Holding('read', 'after');
+    const g = await gatewayWith(field, {
+      id: 'g2',
+      ports: { mailbox: read.around(field.mailbox) },
+    });
+    const phone = await g.greeted(secret);
+    await posted('a');
+    await g.readOn();
+    await read.letGo(true); // the empty one; the next, with a, is held
+    expect(read.count).toBe(1);
+    await posted('b');
+    await g.readOn();
+    expect(phone.payloads).toEqual([]);
+    await read.letGo();
+    expect(phone.payloads).toEqual(['a', 'b']);
+  });
+
   test('during the claim of a hello is found by the read that follows it', async () => {
     const hello = new Holding('hello', 'after');
     const g = await gatewayWith(field, {
@@ -234,6 +252,18 @@ describe('the window', () => {
     expect(phone.payloads).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
+  test('is filled by reads that go on from what was sent', async () => {
+    const g = await gatewayWith(field, { id: 'g2', env: { WINDOW_MAX: '4' } });
+    await posted('a', 'b', 'c', 'd', 'e');
+    const phone = await g.greeted(secret);
+    for (const one of phone.notifications.slice(1)) {
+      phone.ack(one);
+      await settled();
+    }
+    expect(phone.payloads).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(g.gateway.counts.reads).toBeLessThan(6);
+  });
+
   test('when full sends live ones to the mailbox, and they come in order', async () => {
     const g = await gatewayWith(field, { id: 'g2', env: WINDOW });
     const phone = await g.greeted(secret);
@@ -315,6 +345,19 @@ describe('the same device twice', () => {
     expect(holder()).toMatchObject({ connection: second.session.connection });
   });
 
+  test('on one gateway, both in their hello and answered in the wrong order: the later claim stays', async () => {
+    const hello = new Holding('hello', 'after');
+    const presence = hello.around(field.presence);
+    const g = await gatewayWith(field, { id: 'g2', ports: { presence } });
+    const first = await g.greeted(secret);
+    const second = await g.greeted(secret);
+    await hello.letLastGo();
+    await hello.letGo();
+    expect(first.closed).toEqual({ code: 4001 });
+    expect(second.closed).toBeUndefined();
+    expect(holder()).toMatchObject({ connection: second.session.connection });
+  });
+
   test('on two gateways: the older is told on its stream, and closed there', async () => {
     const g2 = await gatewayWith(field, { id: 'g2' });
     const first = await g1.greeted(secret);
@@ -354,6 +397,24 @@ describe('the same device twice', () => {
     expect(holder()).toBeUndefined();
     await g1.readOn();
     expect(first.closed).toEqual({ code: 4001 });
+  });
+
+  test('releases the winner’s claim only after the displaced one has been told', async () => {
+    const hello = new Holding('hello', 'after');
+    const append = new Holding('appendUntilIn', 'before');
+    const ports = {
+      presence: hello.around(field.presence),
+      producer: append.around(field.producer),
+    };
+    const g2 = await gatewayWith(field, { id: 'g2', ports });
+    await g1.greeted(secret);
+    const second = await g2.greeted(secret);
+    second.leave();
+    await hello.letGo();
+    expect(append.count).toBe(1);
+    expect(holder()).toMatchObject({ gateway: 'g2' });
+    await append.letGo();
+    expect(holder()).toBeUndefined();
   });
 
   test('after a loss of the store, which knew of no holder: the older is closed all the same', async () => {
