@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { PartitionView } from '#view';
 import type { DeviceId, SubscriptionId } from '#webpush';
 import { peekNotification } from '#streams';
 import {
@@ -39,7 +40,7 @@ async function sent(count: number, about: object = {}): Promise<readonly Ack[]> 
   return acks;
 }
 
-const settlerOn = (view = field.view): Settler =>
+const settlerOn = (view: PartitionView = field.view): Settler =>
   new Settler(view, new Announcer(field.producer, view), { clock: () => field.now, retryMs: 1 });
 const outcomes = async () => (await field.view.accounts(0))?.outcomes;
 
@@ -138,7 +139,7 @@ test('an ack is under way until its script has answered', async () => {
   const acks = await sent(2);
   await router.readOn();
   const gate = new Gate('settle', 'after');
-  const settler = settlerOn(gate.around(field.view) as typeof field.view);
+  const settler = settlerOn(gate.around(field.view));
   const done = settler.settle(0, acks[0]!);
   await gate.reached;
   void settler.settle(0, acks[1]!);
