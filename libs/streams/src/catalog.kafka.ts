@@ -1,6 +1,7 @@
 import type { Admin, ITopicConfig } from 'kafkajs';
 import { StreamCatalog } from './consumer.js';
 import { DeliveryStreams } from './delivery-streams.js';
+import { patiently } from './patiently.kafka.js';
 import { deliveriesOf } from './streams.js';
 
 export interface KafkaCatalogOptions {
@@ -12,7 +13,7 @@ export interface KafkaCatalogOptions {
 }
 
 const DELIVERIES_KEPT_MS = 3_600_000;
-const KNOWN_WITHIN_MS = 10_000;
+const CREATED_WITHIN_MS = 15_000;
 
 type Ends = ReadonlyMap<number, number>;
 
@@ -44,9 +45,12 @@ export class KafkaCatalog extends StreamCatalog {
         { name: 'min.insync.replicas', value: String(this.options.minInsyncReplicas) },
       ],
     };
-    // False when it exists already: that is what was wanted.
-    await this.options.admin.createTopics({ topics: [topic], waitForLeaders: true });
-    await this.untilKnown(stream);
+    await patiently(`stream ${topic.topic} cannot be created`, CREATED_WITHIN_MS, async () => {
+      // False when it exists already: that is what was wanted.
+      await this.options.admin.createTopics({ topics: [topic], waitForLeaders: true });
+      // The broker that created it tells the others.
+      await this.look(stream);
+    });
   }
 
   /**
@@ -71,19 +75,6 @@ export class KafkaCatalog extends StreamCatalog {
     const { admin, prefix } = this.options;
     const offsets = await admin.fetchTopicOffsets(prefix + stream);
     return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
-  }
-
-  /** The broker that created it tells the others. */
-  private async untilKnown(stream: string): Promise<void> {
-    const until = performance.now() + KNOWN_WITHIN_MS;
-    for (;;) {
-      try {
-        return void (await this.look(stream));
-      } catch (error) {
-        if (performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    }
   }
 }
 

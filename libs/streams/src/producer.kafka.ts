@@ -23,6 +23,8 @@ export interface KafkaProducerOptions {
   readonly deadlineMs: number;
   /** Bytes that wait to be sent; an append beyond them is rejected at once. */
   readonly waitingBytesMax: number;
+  /** How long leaders of partitions are believed, ms; default: 5 min. */
+  readonly metadataMaxAgeMs?: number;
   /** A request failed; what may be repeated is. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -49,7 +51,7 @@ export class KafkaProducer extends StreamProducer {
 
   private constructor(private readonly options: KafkaProducerOptions) {
     super();
-    this.producer = createProducer(options.kafka);
+    this.producer = createProducer(options);
     this.watch = setInterval(() => this.refuseLate(), Math.min(100, options.deadlineMs / 2));
     this.watch.unref();
   }
@@ -200,7 +202,7 @@ export class KafkaProducer extends StreamProducer {
    */
   private async renewClient(): Promise<void> {
     const old = this.producer;
-    const next = createProducer(this.options.kafka);
+    const next = createProducer(this.options);
     try {
       await next.connect();
     } catch {
@@ -234,8 +236,9 @@ export class KafkaProducer extends StreamProducer {
   }
 }
 
-function createProducer(kafka: Kafka): Producer {
+function createProducer({ kafka, metadataMaxAgeMs = 300_000 }: KafkaProducerOptions): Producer {
   return kafka.producer({
+    metadataMaxAge: metadataMaxAgeMs,
     allowAutoTopicCreation: false,
     retry: { retries: 0 },
     createPartitioner:

@@ -5,6 +5,7 @@
 import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { StartRefused } from '#runtime';
+import { patiently } from './patiently.kafka.js';
 import { NOTIFICATIONS, STREAMS, SUBSCRIPTIONS } from './streams.js';
 
 export interface StreamSetup {
@@ -17,6 +18,7 @@ export interface StreamSetup {
 }
 
 const DAY_MS = 86_400_000;
+const ANSWER_WITHIN_MS = 15_000;
 const SHARED = [NOTIFICATIONS, SUBSCRIPTIONS] as const;
 
 /** Which were created and which were there. Rejects with every difference in one message. */
@@ -24,7 +26,7 @@ export async function setUpStreams(
   admin: Admin,
   setup: StreamSetup,
 ): Promise<{ readonly created: readonly string[]; readonly found: readonly string[] }> {
-  const there = new Set(await admin.listTopics());
+  const there = await streamsOf(admin);
   const missing = SHARED.filter((stream) => !there.has(setup.prefix + stream));
   const found = SHARED.filter((stream) => there.has(setup.prefix + stream));
   const problems = await differences(admin, setup, found);
@@ -34,21 +36,24 @@ export async function setUpStreams(
         problems.map((problem) => `  - ${problem}`).join('\n'),
     );
   }
-  if (missing.length > 0) {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map((stream) => ({
-        topic: setup.prefix + stream,
-        numPartitions: setup.partitions,
-        replicationFactor: setup.replicationFactor,
-        configEntries: Object.entries(configOf(stream, setup)).map(([name, value]) => ({
-          name,
-          value,
-        })),
-      })),
-    });
-  }
+  const topics = missing.map((stream) => ({
+    topic: setup.prefix + stream,
+    numPartitions: setup.partitions,
+    replicationFactor: setup.replicationFactor,
+    configEntries: Object.entries(configOf(stream, setup)).map(([name, value]) => ({
+      name,
+      value,
+    })),
+  }));
+  await patiently('streams cannot be created', ANSWER_WITHIN_MS, async () => {
+    if (topics.length > 0) await admin.createTopics({ waitForLeaders: true, topics });
+  });
   return { created: missing, found };
+}
+
+async function streamsOf(admin: Admin): Promise<ReadonlySet<string>> {
+  const list = (): Promise<string[]> => admin.listTopics();
+  return new Set(await patiently('streams cannot be listed', ANSWER_WITHIN_MS, list));
 }
 
 /** What keeps a service from working with the streams: that they are missing, or have other partitions. */
@@ -56,7 +61,7 @@ export async function streamProblems(
   admin: Admin,
   { prefix, partitions }: Pick<StreamSetup, 'prefix' | 'partitions'>,
 ): Promise<readonly string[]> {
-  const there = new Set(await admin.listTopics());
+  const there = await streamsOf(admin);
   const missing = SHARED.map((stream) => prefix + stream).filter((topic) => !there.has(topic));
   if (missing.length > 0) return missing.map((topic) => `${topic} is missing: run npm run streams`);
   const { topics } = await admin.fetchTopicMetadata({
@@ -64,6 +69,7 @@ export async function streamProblems(
   });
   return topics
     .filter((topic) => topic.partitions.length !== partitions)
+    .toSorted((a, b) => a.name.localeCompare(b.name))
     .map(
       ({ name, partitions: has }) =>
         `${name} has ${has.length} partitions, PARTITIONS says ${partitions}`,
