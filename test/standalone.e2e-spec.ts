@@ -194,6 +194,44 @@ test('killed at any moment, it loses nothing that it accepted, and its accounts 
   expect(trials.every((trial) => trial.accepted.length > 5)).toBe(true);
 }, 120_000);
 
+describe('what was answered survives a kill at once', () => {
+  const registered = async () => {
+    const service = await started();
+    const device = await Device.greeted(service.gatewayUrl);
+    return { service, device, ...(await device.register()) };
+  };
+  const restart = async (service: Standalone): Promise<void> => {
+    await service.kill();
+    await service.start();
+  };
+
+  test('a registration: its endpoint takes notifications', async () => {
+    const { service, endpoint } = await registered();
+    await restart(service);
+    expect((await post(endpoint, 'after')).status).toBe(201);
+  });
+
+  test('an unregistration: its endpoint is gone for good', async () => {
+    const { service, device, endpoint, channelID } = await registered();
+    expect(await device.unregister(channelID)).toBe(200);
+    await restart(service);
+    expect(await post(endpoint, 'after')).toMatchObject({ status: 410, errno: 106 });
+  });
+
+  test('a DELETE: the message does not come back', async () => {
+    const { service, device, endpoint } = await registered();
+    await device.leave();
+    const deleted = await accepted(endpoint, 'deleted');
+    await accepted(endpoint, 'stays');
+    expect((await request('DELETE', deleted)).status).toBe(204);
+    await restart(service);
+    const again = await Device.greeted(service.gatewayUrl, device.uaid);
+    expect(payloadOf(await again.next('notification'))).toBe('stays');
+    expect(await service.accounts()).toMatchObject({ pending: 1, unaccounted: 0 });
+    await again.leave();
+  });
+});
+
 describe('SIGTERM', () => {
   test('ends an idle service at once, with 0', async () => {
     const service = await started();
