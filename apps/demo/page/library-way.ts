@@ -23,6 +23,9 @@ export class LibraryWay implements PushWay {
     this.client = new HeliographClient({
       url: gatewayUrl,
       storage: new IndexedDbStorage('meridian'),
+      // Somebody is looking: this is soon again where a fleet of devices would take its time.
+      retryBaseMs: 500,
+      retryMaxMs: 4_000,
       onFrame: (direction, text) => this.onFrame(direction === 'sent', text),
     });
     this.client.addEventListener('push', (event) => event.waitUntil(this.onPush(event)));

@@ -45,7 +45,12 @@ export function askForQuote(
 /** What becomes of what the site sends to this subscriber, until the returned function is called. */
 export function followReports(id: string, onReport: (report: Report) => void): () => void {
   const source = new EventSource(`api/subscriptions/${id}/reports`);
-  source.onmessage = ({ data }: MessageEvent<string>) => onReport(JSON.parse(data) as Report);
+  // A source that reconnects is told the latest reports again.
+  const seen = new Set<string>();
+  source.onmessage = ({ data }: MessageEvent<string>) => {
+    if (!seen.has(data)) onReport(JSON.parse(data) as Report);
+    seen.add(data);
+  };
   return () => source.close();
 }
 

@@ -18,7 +18,7 @@ export interface Message {
 }
 
 const RETRY_BASE_MS = 500;
-const RETRY_MAX_MS = 10_000;
+const RETRY_MAX_MS = 4_000;
 const RETRY_AFTER_MAX_MS = 60_000;
 const GONE = new Set([404, 410]);
 const PASSING = new Set([429, 500, 502, 503, 504]);

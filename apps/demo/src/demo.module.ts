@@ -8,6 +8,7 @@ import {
 import { Log } from '#runtime';
 import { DemoConfig } from './config.js';
 import { Courier } from './courier.js';
+import { refusalOf } from './endpoint.js';
 import { Market } from './market.js';
 import { PageController } from './page.controller.js';
 import { PageFiles } from './page-files.js';
@@ -29,9 +30,10 @@ export class DemoModule implements OnApplicationBootstrap, BeforeApplicationShut
   ) {}
 
   static forRoot(config: DemoConfig, log: Log): DynamicModule {
-    const { dataDir, subscribersMax, pageDir } = config;
+    const { dataDir, endpointOrigin, subscribersMax: max, pageDir } = config;
     const keys = vapidKeysIn(dataDir);
-    const subscribers = Subscribers.open(join(dataDir, 'subscribers.json'), subscribersMax);
+    const isOurs = (endpoint: string): boolean => !refusalOf(endpoint, endpointOrigin);
+    const subscribers = Subscribers.open(join(dataDir, 'subscribers.json'), { max, isOurs });
     const reports = new Reports();
     const courier = new Courier({ sender: new PushSender(keys), subscribers, reports, log });
     const feed = new QuoteFeed({ market: new Market(), subscribers, courier, log });

@@ -6,6 +6,9 @@ import { EnvReader, exitOnFailure, listenRefused, Log, LOG_LEVELS, NestLog } fro
 import { demoConfig } from './config.js';
 import { DemoModule } from './demo.module.js';
 
+/** A PushSubscription is half a kilobyte. */
+const BODY_BYTES_MAX = 16_384;
+
 exitOnFailure(async () => {
   const env = new EnvReader(process.env);
   const config = demoConfig(env);
@@ -14,11 +17,15 @@ exitOnFailure(async () => {
   const log = Log.open({ level, service: 'demo' });
   const { host, port } = config;
   const module = DemoModule.forRoot(config, log);
-  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
-    logger: new NestLog(log),
-    // A page that is open must not keep the site from stopping.
-    forceCloseConnections: true,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    module,
+    new FastifyAdapter({ bodyLimit: BODY_BYTES_MAX }),
+    {
+      logger: new NestLog(log),
+      // A page that is open must not keep the site from stopping.
+      forceCloseConnections: true,
+    },
+  );
   app.enableShutdownHooks(undefined, { useProcessExit: true });
   try {
     await app.listen(port, host);

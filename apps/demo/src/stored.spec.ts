@@ -33,7 +33,8 @@ describe('the VAPID keys', () => {
 });
 
 describe('the subscribers', () => {
-  const open = (max = 10): Subscribers => Subscribers.open(join(folder, 'subscribers.json'), max);
+  const open = (max = 10, isOurs = (): boolean => true): Subscribers =>
+    Subscribers.open(join(folder, 'subscribers.json'), { max, isOurs });
 
   test('are there again after a restart, with their latest keys', async () => {
     const subscribers = open();
@@ -61,6 +62,11 @@ describe('the subscribers', () => {
     await subscribers.add(subscription('one'));
     expect(await subscribers.add(subscription('two'))).toBeUndefined();
     expect(await subscribers.add(subscription('one'))).toBeDefined();
+  });
+
+  test('of a push service that is no longer ours are not sent to', async () => {
+    await open().add(subscription('one'));
+    expect(open(10, () => false).count).toBe(0);
   });
 
   test('in a file that holds something else are refused with its name', () => {

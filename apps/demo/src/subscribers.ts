@@ -22,9 +22,14 @@ export class Subscribers {
     private readonly max: number,
   ) {}
 
-  static open(path: string, max: number): Subscribers {
+  /** `isOurs`: whether this site still sends to an endpoint; its push service may have moved since. */
+  static open(
+    path: string,
+    { max, isOurs }: { readonly max: number; readonly isOurs: (endpoint: string) => boolean },
+  ): Subscribers {
     const subscribers = new Subscribers(path, max);
-    for (const subscription of read(path)) subscribers.keep(subscription);
+    const ours = read(path).filter(({ endpoint }) => isOurs(endpoint));
+    for (const subscription of ours) subscribers.keep(subscription);
     return subscribers;
   }
 

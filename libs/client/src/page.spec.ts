@@ -18,8 +18,8 @@ const SCRIPT = `
   import { HeliographClient, IndexedDbStorage } from '#client';
   window.shown = [];
   window.storage = (name) => new IndexedDbStorage(name);
-  window.connect = (url) => {
-    window.client = new HeliographClient({ url, storage: new IndexedDbStorage(), retryBaseMs: 50 });
+  window.connect = (url, retryBaseMs = 50) => {
+    window.client = new HeliographClient({ url, storage: new IndexedDbStorage(), retryBaseMs });
     window.client.addEventListener('push', (event) => window.shown.push(event.data?.text() ?? null));
     return window.client.connect();
   };
@@ -29,8 +29,8 @@ const SCRIPT = `
 /** The same names, as the test sees them from outside the page. */
 interface Inside {
   readonly shown: readonly (string | null)[];
-  readonly client: { close(): void };
-  connect(url: string): Promise<void>;
+  readonly client: { readonly state: string; close(): void };
+  connect(url: string, retryBaseMs?: number): Promise<void>;
   subscribe(applicationServerKey: string): Promise<SubscriptionJson>;
   storage(name: string): { save(stored: unknown): Promise<void>; load(): Promise<unknown> };
 }
@@ -108,6 +108,21 @@ for (const [name, launch] of Object.entries(BROWSERS) as [
       await service.start();
       await sender.send(subscription, 'after the restart');
       await shows(page, ['while away', 'after the restart']);
+      await page.close();
+    });
+
+    test('comes back at once when the browser says that it is online', async () => {
+      const page = await browser.open(siteUrl);
+      const becomes = async (state: string): Promise<void> => {
+        const isSo = (wanted: string): boolean => window.client.state === wanted;
+        await page.waitForFunction(isSo, { polling: 20, timeout: 10_000 }, state);
+      };
+      await page.evaluate((url) => window.connect(url, 3_600_000), service.gatewayUrl);
+      await service.stop();
+      await becomes('waiting');
+      await service.start();
+      await page.evaluate(() => dispatchEvent(new Event('online')));
+      await becomes('open');
       await page.close();
     });
 

@@ -1,0 +1,51 @@
+/** The built stock-quotes site as a process of its own, beside a push service. */
+import { spawn } from 'node:child_process';
+import { Watched } from './watched.js';
+
+export interface DemoSiteOptions {
+  readonly gatewayUrl: string;
+  readonly endpointUrl: string;
+  readonly dataDir: string;
+}
+
+/** An hour: a test asks for each quote, and nothing else arrives. */
+const NEVER_BY_ITSELF_MS = 3_600_000;
+
+export class DemoSite {
+  private constructor(
+    readonly url: string,
+    private readonly watched: Watched,
+  ) {}
+
+  static async start({ gatewayUrl, endpointUrl, dataDir }: DemoSiteOptions): Promise<DemoSite> {
+    const env = {
+      PATH: process.env.PATH ?? '',
+      DEMO_PORT: '0',
+      PUBLIC_GATEWAY_URL: gatewayUrl,
+      PUBLIC_ENDPOINT_URL: endpointUrl,
+      DATA_DIR: dataDir,
+      QUOTE_INTERVAL_MS: String(NEVER_BY_ITSELF_MS),
+    };
+    const watched = new Watched(spawn(process.execPath, ['dist/apps/demo/src/main.js'], { env }));
+    const [, address = ''] = await watched.until(/"address":"([^"]+)"/);
+    await watched.until(/"ready":true/);
+    return new DemoSite(`${address}/`, watched);
+  }
+
+  /** The status of the site's answer: 202, or 404 once it has forgotten the subscriber. */
+  async ask(subscriberId: string): Promise<number> {
+    const answer = await fetch(`${this.url}api/subscriptions/${subscriberId}/quotes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  }
+
+  /** SIGTERM; the exit code. */
+  async stop(): Promise<number | null> {
+    this.watched.process.kill('SIGTERM');
+    return (await this.watched.end).code;
+  }
+}
