@@ -91,11 +91,21 @@ function createRouter(
   const ports: RouterPorts = { view, producer, catalog, leases, announcer };
   const router = new Router(ports, { log, stop: exitBecause });
   watchRouter(metrics, router, ports);
-  health.ready('notifications view', () => {
-    const rebuilding = router.owned.size - router.owned.ready().length;
-    return rebuilding === 0 ? undefined : `${rebuilding} partitions are being rebuilt from the log`;
-  });
+  health.ready('notifications view', readiness(router));
   return router;
+}
+
+/** A group takes a moment to share its partitions; who has none after that is one too many, and no less ready. */
+const SHARED_WITHIN_MS = 15_000;
+
+function readiness({ owned }: Router): () => string | undefined {
+  const begun = performance.now();
+  return () => {
+    const rebuilding = owned.size - owned.ready().length;
+    if (rebuilding > 0) return `${rebuilding} partitions are being rebuilt from the log`;
+    const isWaiting = owned.size === 0 && performance.now() - begun < SHARED_WITHIN_MS;
+    return isWaiting ? 'no partition was assigned yet' : undefined;
+  };
 }
 
 function createSweeps(
