@@ -1,6 +1,6 @@
 /** The push client library against the real service: the contract that it keeps with the small one. */
 import { afterAll } from 'vitest';
-import { clientContract } from '../libs/client/src/client.contract.js';
+import { clientContract } from '#client.contract';
 import { startStandalone, type Standalone } from './support/standalone.js';
 
 /** One service for all tests: each uses devices of its own. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SmallService } from '../libs/client/test/small-service.js';
+import { SmallService } from './support/small-service.js';
 import { requires } from './support/machine.js';
 import { Watched } from './support/watched.js';
 

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SmallService } from '../libs/client/test/small-service.js';
+import { SmallService } from './support/small-service.js';
 import { freshProfile, type TestBrowser } from './support/browser.js';
 import { launchChromium } from './support/chromium.js';
 import { DemoSite } from './support/demo-site.js';

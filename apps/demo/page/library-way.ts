@@ -86,12 +86,7 @@ export class LibraryWay implements PushWay {
         this.greeting.push(said);
         return this.tell(3, '`hello`, and the service knows this device', this.greeting);
       case 'sent register':
-        this.greeting.push(said);
-        return this.tell(
-          3,
-          `\`register ${tokenised(String(frame['channelID']))}\`, with the site’s key`,
-          this.greeting,
-        );
+        return this.tell(3, registrationOf(frame), [...this.greeting, said]);
       case 'received register':
         return this.tell(4, receiverOf(frame), [said]);
       case 'received notification':
@@ -111,6 +106,10 @@ export class LibraryWay implements PushWay {
   ): void {
     this.listener.onStep(step, { state, summary, said: [...said] });
   }
+}
+
+function registrationOf({ channelID }: Frame): string {
+  return `\`register ${tokenised(String(channelID))}\`, with the site’s key`;
 }
 
 function receiverOf({ status, pushEndpoint }: Frame): string {

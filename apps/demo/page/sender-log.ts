@@ -51,7 +51,10 @@ export function storyOf(report: Report): StepStory {
     said.push({ by: 'Meridian', text: `POST ${url}\n${spelledHeaders(headers)}` });
     const answered =
       answer && `${answer.status}\n${spelledHeaders(answer.headers)}\n${answer.body}`;
-    said.push({ by: 'Heliograph', text: (answered ?? failure ?? '').trim() });
+    said.push({
+      by: answer ? 'Heliograph' : 'No answer',
+      text: (answered ?? failure ?? '').trim(),
+    });
   }
   return { state, summary: `\`POST\` ${summaryOf(report)}`, said };
 }

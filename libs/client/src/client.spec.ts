@@ -4,7 +4,7 @@ import webpush from 'web-push';
 import { notificationFrame, type ClientMessage } from '#wire';
 import { ManualClock } from '../test/manual-clock.js';
 import { Sender } from '../test/sender.js';
-import { SmallService } from '../test/small-service.js';
+import { SmallService } from '../../../test/support/small-service.js';
 import { clientContract, Shown } from './client.contract.js';
 import { HeliographClient, MemoryStorage, type StoredDevice } from './index.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CLOSE_CODES } from '#wire';
 import { ManualClock } from '../test/manual-clock.js';
-import { SmallService } from '../test/small-service.js';
+import { SmallService } from '../../../test/support/small-service.js';
 import {
   HeliographClient,
   MemoryStorage,

@@ -9,7 +9,7 @@ import { launchChromium } from '../../../test/support/chromium.js';
 import { launchFirefox } from '../../../test/support/firefox.js';
 import { requires } from '../../../test/support/machine.js';
 import { Sender } from '../test/sender.js';
-import { SmallService } from '../test/small-service.js';
+import { SmallService } from '../../../test/support/small-service.js';
 import type { SubscriptionJson } from './index.js';
 import { STORED } from './storage.contract.js';
 
