@@ -1,22 +1,11 @@
-/** The REST door over HTTP (contract §3): thin, so that what it answers can be read in one place. */
+/**
+ * The REST door over HTTP (contract §3): thin, so that what it answers can be read in one place. What its
+ * OpenAPI document says of each route is in `openapi.ts`.
+ */
 import { Body, Controller, Delete, Get, Headers, Param, Post, Req, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiOperation,
-  ApiParam,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
 import { TrustedProxies } from '#runtime';
 import { RegistrationConfig } from './config.js';
 import { DOOR_REFUSALS, refusalBodyOf, type DoorRefused } from './door-refusals.js';
-import {
-  NEW_REGISTRATION_SCHEMA,
-  LISTED_SCHEMA,
-  REGISTERED_SCHEMA,
-  refusalsOf,
-} from './openapi.js';
 import { bearerOf } from './registration-input.js';
 import { Registrations, type Listed, type Registered, type Removed } from './registrations.js';
 
@@ -31,7 +20,6 @@ export interface Asker {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-@ApiTags('registrations')
 @Controller('v1')
 export class RegistrationController {
   private readonly proxies: TrustedProxies;
@@ -44,23 +32,11 @@ export class RegistrationController {
   }
 
   @Post('registrations')
-  @ApiOperation({
-    summary: 'Subscribe a device to a web site',
-    description:
-      'Without `device` a device is created; its identifier is its secret, and what it says in its hello when it connects.',
-  })
-  @ApiBody({ schema: NEW_REGISTRATION_SCHEMA })
-  @ApiResponse({ status: 201, description: 'Registered', schema: REGISTERED_SCHEMA })
-  @refusalsOf('invalid', 'deviceUnknown', 'subscriptionsTooMany', 'devicesTooMany', 'unavailable')
   async register(@Body() body: unknown, @Req() asker: Asker, @Res() reply: Reply): Promise<void> {
     send(reply, 201, await this.registrations.register(body, this.addressOf(asker)));
   }
 
   @Get('registrations')
-  @ApiBearerAuth()
-  @ApiOperation({ summary: 'List what a device is subscribed to' })
-  @ApiResponse({ status: 200, description: 'The subscriptions', schema: LISTED_SCHEMA })
-  @refusalsOf('unauthorized', 'deviceUnknown', 'unavailable')
   async list(
     @Headers('authorization') authorization: string | undefined,
     @Res() reply: Reply,
@@ -69,11 +45,6 @@ export class RegistrationController {
   }
 
   @Delete('registrations/:subscription')
-  @ApiBearerAuth()
-  @ApiOperation({ summary: 'Give up one subscription' })
-  @ApiParam({ name: 'subscription', description: 'As it was answered when it was registered' })
-  @ApiResponse({ status: 204, description: 'Given up' })
-  @refusalsOf('unauthorized', 'subscriptionUnknown', 'unavailable')
   async remove(
     @Headers('authorization') authorization: string | undefined,
     @Param('subscription') subscription: string,
@@ -83,10 +54,6 @@ export class RegistrationController {
   }
 
   @Delete('device')
-  @ApiBearerAuth()
-  @ApiOperation({ summary: 'Remove the device with all that it has' })
-  @ApiResponse({ status: 204, description: 'Removed' })
-  @refusalsOf('unauthorized', 'deviceUnknown', 'unavailable')
   async forget(
     @Headers('authorization') authorization: string | undefined,
     @Res() reply: Reply,

@@ -4,7 +4,6 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { StartRefused } from '#runtime';
 import type { RegistrationConfig } from './config.js';
 import { docsPage } from './docs-page.js';
-import { openApiOf } from './openapi.js';
 import type { Reply } from './registration.controller.js';
 
 export const BODY_BYTES_MAX = 16_384;
@@ -38,11 +37,20 @@ const PAGE_HEADERS = {
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
 };
 
-/** `/openapi.json` and `/docs`. Called once, before the application listens. */
+/** `/openapi.json` and `/docs`, made when first asked for. Called once, before the application listens. */
 export function serveDocs(app: INestApplication): void {
-  const document = openApiOf(app);
-  const page = docsPage(document);
   const http = app.getHttpAdapter() as FastifyAdapter;
-  http.get('/openapi.json', (_request: unknown, reply: Reply) => reply.send(document));
-  http.get('/docs', (_request: unknown, reply: Reply) => reply.headers(PAGE_HEADERS).send(page));
+  const document = onFirstUse(async () => (await import('./openapi.js')).openApiOf(app));
+  const page = onFirstUse(async () => docsPage(await document()));
+  http.get('/openapi.json', async (_request: unknown, reply: Reply) =>
+    reply.send(await document()),
+  );
+  http.get('/docs', async (_request: unknown, reply: Reply) =>
+    reply.headers(PAGE_HEADERS).send(await page()),
+  );
+}
+
+function onFirstUse<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
