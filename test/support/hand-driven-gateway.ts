@@ -189,10 +189,12 @@ export class MemoryDevice implements Socket {
     this.gateway.sessions.onGone(this.session);
   }
 
-  /** The network takes everything again. */
-  drain(): void {
-    this.network = Infinity;
-    for (const frame of this.buffered.splice(0)) this.frames.push(JSON.parse(frame) as ServerFrame);
+  /** The network takes so many of the frames that wait; all of them: it takes everything again. */
+  drain(count = Infinity): void {
+    for (const frame of this.buffered.splice(0, count)) {
+      this.frames.push(JSON.parse(frame) as ServerFrame);
+    }
+    if (this.buffered.length === 0) this.network = Infinity;
     this.gateway.sessions.onDrained(this.session);
   }
 
@@ -219,6 +221,10 @@ export class MemoryDevice implements Socket {
     if (this.buffered.length >= this.bufferMax) return SENT.dropped;
     this.buffered.push(frame);
     return SENT.queued;
+  }
+
+  getBufferedAmount(): number {
+    return this.buffered.reduce((bytes, frame) => bytes + frame.length, 0);
   }
 
   ping(): number {

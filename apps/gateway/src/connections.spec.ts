@@ -8,6 +8,7 @@ import type { Socket } from './socket.js';
 
 const wire: Socket = {
   send: () => SENT.written,
+  getBufferedAmount: () => 0,
   ping: () => SENT.written,
   cork: (sends) => sends(),
   end: () => undefined,

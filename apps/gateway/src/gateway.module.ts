@@ -1,4 +1,7 @@
-/** What a gateway is made of. `ports` exports an adapter for every port, the Registrar, and the process's log, health and metrics. */
+/**
+ * What a gateway is made of. `ports` exports an adapter for every port, the Registrar, and the process's log,
+ * health and metrics.
+ */
 import { Module } from '@nestjs/common';
 import type {
   BeforeApplicationShutdown,

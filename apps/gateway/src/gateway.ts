@@ -175,7 +175,7 @@ export class Gateway {
 
 const DEFAULTS: Required<GatewayOptions> = {
   clock: Date.now,
-  ticks: () => performance.now(),
+  ticks: () => Math.floor(performance.now()), // small integers: no boxed number per connection
   dice: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   newSecret: () => randomBytes(16).toString('hex'),

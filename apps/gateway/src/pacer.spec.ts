@@ -7,6 +7,7 @@ import { SENT } from './socket.js';
 const session = (connection: number): Session =>
   new Session(connection, {
     send: () => SENT.written,
+    getBufferedAmount: () => 0,
     ping: () => SENT.written,
     cork: (sends) => sends(),
     end: () => undefined,

@@ -55,9 +55,9 @@ export class Sessions {
     session.close('tooLarge');
   }
 
-  /** What waited in the socket's buffer has been taken. */
+  /** Something of what waited in the socket's buffer has been taken; the backlog goes on when all of it has. */
   onDrained(session: Session): void {
-    session.isChoked = false;
+    session.isChoked = (session.socket?.getBufferedAmount() ?? 0) > 0;
     this.parts.reading.soon(session);
   }
 

@@ -125,6 +125,13 @@ describe('the upgrade', () => {
     }
   });
 
+  test('with files that are no certificate is refused before anybody can connect', async () => {
+    const file = import.meta.filename;
+    await expect(serve({ TLS_CERT_FILE: file, TLS_KEY_FILE: file })).rejects.toThrow(
+      /TLS_CERT_FILE .* are no PEM certificate/,
+    );
+  });
+
   test('of one address more often than allowed is 429, until one has left', async () => {
     const { url, driven } = await serve({ CONNECTIONS_PER_ADDRESS_MAX: '2' });
     const first = await Device.open(url);
@@ -313,22 +320,36 @@ describe('a peer', () => {
     await phone.leave();
   });
 
-  test('that reads slowly gets a whole backlog, in order', async () => {
-    const { url, driven } = await serve({ WINDOW_MAX: '500', WINDOW_BYTES_MAX: '67108864' });
-    const count = 100; // 4 MB, what a mailbox holds: more than a socket's buffers take
+  test('that reads slowly gets a whole backlog, in order, through a buffer that is smaller', async () => {
+    const env = {
+      SOCKET_BUFFER_BYTES_MAX: '100000',
+      WINDOW_MAX: '500',
+      WINDOW_BYTES_MAX: '67108864',
+    };
+    const { port, driven } = await serve(env);
+    const count = 100; // 4 MB, what a mailbox holds: more than the buffers of the kernel take
     await posted(...Array.from({ length: count }, (_, i) => `${i} `.padEnd(40_000, 'q')));
-    const phone = await Device.open(url);
-    phone.send({ messageType: 'hello', uaid: secret });
-    await phone.next('hello');
-    phone.socket.pause();
+    const raw = await rawClient(port);
+    raw.write(frameOf(JSON.stringify({ messageType: 'hello', uaid: secret })));
+    raw.pause();
     await expect.poll(() => areChoked(driven)).toEqual([true]);
     expect(driven.gateway.counts.notificationsOut).toBeLessThan(count);
-    phone.socket.resume();
-    const frames = await phone.notifications(count);
-    expect(frames.map((frame) => Number.parseInt(payloadOf(frame), 10))).toEqual(
-      Array.from({ length: count }, (_, i) => i),
-    );
-    await phone.leave();
+    const got: Buffer[] = [];
+    raw.on('data', (bytes: Buffer) => {
+      got.push(bytes);
+      raw.pause();
+      setTimeout(() => raw.resume(), 1);
+    });
+    raw.resume();
+    const numbers = (): readonly number[] =>
+      [
+        ...Buffer.concat(got)
+          .toString('latin1')
+          .matchAll(/"data":"([\w-]{8})/g),
+      ].map(([, data]) => Number.parseInt(Buffer.from(data ?? '', 'base64url').toString(), 10));
+    await expect.poll(() => numbers().length, { timeout: 15_000, interval: 100 }).toBe(count);
+    expect(numbers()).toEqual(Array.from({ length: count }, (_, i) => i));
+    expect(driven.gateway.counts.closes).toEqual({});
   });
 });
 

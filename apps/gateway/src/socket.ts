@@ -5,6 +5,8 @@
 export interface Socket {
   /** See {@link SENT}. */
   send(frame: string): number;
+  /** Bytes that wait here because the peer reads slowly. */
+  getBufferedAmount(): number;
   /** A WebSocket ping; the pong says that the device lives. */
   ping(): number;
   /** Packs the sends of the callback into few writes. */
