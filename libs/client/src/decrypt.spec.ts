@@ -1,9 +1,16 @@
-import { randomBytes } from 'node:crypto';
+import { createECDH, randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import webpush from 'web-push';
 import { fromBase64url, toBase64url } from './base64url.js';
 import { decrypt, type ReceiverKeys } from './decrypt.js';
 import { freshKeys, Subscription } from './subscription.js';
+
+const ece = createRequire(import.meta.url)('http_ece') as {
+  encrypt(text: Buffer, how: object): Buffer;
+};
+/** salt, rs, idlen, keyid. */
+const HEADER_BYTES = 16 + 4 + 1 + 65;
 
 /** RFC 8291, Appendix A. */
 const RFC_8291 = {
@@ -65,6 +72,19 @@ describe('decrypting', () => {
       }
     });
   }
+
+  test('refuses a message that was cut off after one of its records', async () => {
+    const { keys, p256dh, auth } = await receiver();
+    const [sender, rs] = [createECDH('prime256v1'), 60];
+    sender.generateKeys();
+    const how = { version: 'aes128gcm', dh: p256dh, privateKey: sender, authSecret: auth, rs };
+    const whole = ece.encrypt(randomBytes(100), how);
+    const headers = { encoding: 'aes128gcm' };
+    const first = whole.subarray(0, HEADER_BYTES + rs);
+    await expect(decrypt(keys, bytes(first), headers)).rejects.toThrow('not the last one');
+    // Of more than one record, as RFC 8291 does not allow it, nothing is shown either.
+    await expect(decrypt(keys, bytes(whole), headers)).rejects.toThrow();
+  });
 
   test('refuses what was sealed for another subscription', async () => {
     const [ours, theirs] = [await receiver(), await receiver()];
