@@ -1,4 +1,7 @@
-/** An application server as the tests see it: raw POSTs, and VAPID tokens built by hand so that each part can be wrong. */
+/**
+ * An application server as the tests see it: raw POSTs, and VAPID tokens built by hand so that each part can be
+ * wrong.
+ */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
