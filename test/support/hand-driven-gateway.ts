@@ -165,6 +165,7 @@ export class MemoryDevice implements Socket {
   bufferMax = Infinity;
   readonly buffered: string[] = [];
   readonly session: Session;
+  private isCut = false;
 
   constructor(private readonly gateway: Gateway) {
     this.session = gateway.sessions.onOpen(this);
@@ -187,6 +188,12 @@ export class MemoryDevice implements Socket {
     if (this.closed) return;
     this.closed = {};
     this.gateway.sessions.onGone(this.session);
+  }
+
+  /** The gateway's process is gone: whatever it still does reaches nobody. */
+  cut(): void {
+    this.closed ??= {};
+    this.isCut = true;
   }
 
   /** The network takes so many of the frames that wait; all of them: it takes everything again. */
@@ -212,6 +219,7 @@ export class MemoryDevice implements Socket {
   }
 
   send(frame: string): number {
+    if (this.isCut) return SENT.written;
     if (this.closed) throw new Error('sent on a closed socket');
     if (this.network > 0) {
       this.network--;
@@ -237,6 +245,7 @@ export class MemoryDevice implements Socket {
   }
 
   end(code: number): void {
+    if (this.isCut) return;
     if (this.closed) throw new Error('ended twice');
     this.closed = { code };
     this.gateway.sessions.onGone(this.session);

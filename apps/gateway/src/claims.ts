@@ -26,6 +26,8 @@ export interface ClaimParts {
 export class Claims {
   /** Releases and messages to displaced holders that are under way: a drain waits for them. */
   private readonly farewells = new Set<Promise<void>>();
+  /** Claims of hellos, so far. */
+  private issued = 0;
 
   constructor(private readonly parts: ClaimParts) {}
 
@@ -36,7 +38,7 @@ export class Claims {
   async hello(session: Session, device: DeviceId): Promise<boolean> {
     const { epoch } = this.parts.identity;
     session.device = device;
-    session.hasClaimed = true;
+    session.claimOrder = ++this.issued;
     session.isClaiming = true;
     let displaced: Holder | undefined;
     try {
@@ -73,7 +75,7 @@ export class Claims {
   /** The connection is closed: the device is nobody's, unless another took it. */
   release(session: Session): void {
     // A claim under way might be executed after the release: its reply releases.
-    if (session.hasClaimed && !session.isClaiming) this.farewell(this.letGo(session));
+    if (session.claimOrder > 0 && !session.isClaiming) this.farewell(this.letGo(session));
   }
 
   /** Resolves when every release and every message to a displaced holder is done or has failed. */

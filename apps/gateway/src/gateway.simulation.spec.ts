@@ -7,6 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { Announcer, Settler } from '#outcomes';
+import { EmbeddedSubscriptionLookup } from '#view.embedded';
 import { OUTCOMES } from '#webpush';
 import { Field, intercepted, subscriptionId } from '../../../test/support/field.js';
 import { HandDrivenGateway, newDevice } from '../../../test/support/hand-driven-gateway.js';
@@ -88,6 +89,7 @@ class Host {
         presence: process.around(field.presence),
         mailbox: process.around(field.mailbox),
         leases: process.around(field.leases),
+        lookup: process.around(new EmbeddedSubscriptionLookup(field.store)),
         settler: new Settler(view, new Announcer(field.producer, view), { retryMs: 1 }),
       },
     });
@@ -99,7 +101,7 @@ class Host {
     this.collect();
     this.process.isDead = true;
     this.driven = undefined;
-    for (const link of this.links.splice(0)) link.closed ??= {};
+    for (const link of this.links.splice(0)) link.cut();
   }
 
   collect(): void {
@@ -310,6 +312,7 @@ class Schedule {
     const before = this.posts.length;
     for (const phone of this.phones) await this.post(phone);
     await this.calm(40);
+    for (const { driven } of this.hosts) expect(driven?.ended).toEqual([]);
     for (const { phone, text } of this.posts) {
       if (!phone.got.has(text)) throw new Error(`${text} of ${before} never came`);
     }

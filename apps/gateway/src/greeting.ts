@@ -64,6 +64,11 @@ export class Greeting {
   private answer(session: Session, secret: string): void {
     const { device } = session;
     if (device === undefined) return;
+    const other = this.parts.connections.of(device);
+    // Its answer was overtaken by that of a later hello: then this connection is the ghost.
+    if (other !== undefined && other.claimOrder > session.claimOrder) {
+      return session.close('displaced');
+    }
     session.phase = 'greeted';
     // After a loss of the store nobody was displaced there, and the ghost may still be here.
     this.parts.connections.hold(device, session)?.close('displaced');

@@ -2,7 +2,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deliveriesOf, encodeDelivery } from '#streams';
 import { Field } from '../../../test/support/field.js';
-import { HandDrivenGateway, Outage } from '../../../test/support/hand-driven-gateway.js';
+import {
+  HandDrivenGateway,
+  Holding,
+  Outage,
+  settled,
+} from '../../../test/support/hand-driven-gateway.js';
 import { intercepted } from '../../../test/support/field.js';
 import { LEASE_TTL_MS } from './lease.js';
 
@@ -109,6 +114,19 @@ describe('a lease', () => {
     expect(g1.gateway.identity.epoch).not.toBe(epoch);
     expect(await lease()).toMatchObject({ epoch: g1.gateway.identity.epoch });
     expect(g1.ended).toEqual([]);
+  });
+
+  test('is renewed once, whoever asks for it meanwhile', async () => {
+    const renew = new Holding('renew', 'after');
+    const ports = { leases: renew.around(field.leases) };
+    const g1 = await new HandDrivenGateway(field, { ports }).begin();
+    field.now += LEASE_TTL_MS + 1;
+    const all = [g1.gateway.lease.renew(), g1.gateway.lease.renew()];
+    await settled();
+    await renew.letGo();
+    await Promise.all(all);
+    expect(g1.ended).toEqual([]);
+    expect(g1.gateway.counts.epochs).toBe(2);
   });
 
   test('that was lost while another of the name set its own is given up', async () => {

@@ -38,6 +38,7 @@ export class HeldLease {
   private isOver = false;
   /** An epoch whose lease may have been set: the answer was lost. */
   private attempted: number | undefined;
+  private renewal: Promise<void> | undefined;
 
   constructor(private readonly parts: LeaseParts) {}
 
@@ -85,8 +86,16 @@ export class HeldLease {
     await leases.release(identity.id, identity.epoch);
   }
 
-  /** One renewal, and what follows from its answer. Never rejects. */
-  async renew(): Promise<void> {
+  /**
+   * One renewal, and what follows from its answer. Never rejects. One at a time: of two, one would take the
+   * lease that the other has just set for a stranger's.
+   */
+  renew(): Promise<void> {
+    this.renewal ??= this.tryToExtend().finally(() => (this.renewal = undefined));
+    return this.renewal;
+  }
+
+  private async tryToExtend(): Promise<void> {
     try {
       await this.extend();
     } catch (error) {

@@ -44,8 +44,8 @@ export class Session {
   seenDay = 0;
   /** The store's clock at the hello's claim; a re-claim competes with it. */
   since = 0;
-  /** A hello's claim was issued, so there may be one to release. */
-  hasClaimed = false;
+  /** Which of this gateway's hello claims it issued, in their order; 0: none, so there is none to release. */
+  claimOrder = 0;
   /** From the issue of a claim to its reply. */
   isClaiming = false;
   /** Something asked for a claim while one was under way. */
