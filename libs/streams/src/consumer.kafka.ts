@@ -65,6 +65,9 @@ export class KafkaConsumer extends StreamConsumer {
   }
 }
 
+/** What kafkajs does not declare: the offset that was asked for. */
+type FetchedBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
+
 class KafkaReading {
   isMember = false;
   private readonly consumer: Consumer;
@@ -165,7 +168,9 @@ class KafkaReading {
       const seek = (offset: number): void =>
         this.consumer.seek({ topic: this.topic, partition, offset: String(offset) });
       const onRetry = (error: unknown): void => this.options.onRetry?.(error, partition);
-      const turns = new PartitionTurns(partition, this.reader, { seek, onRetry });
+      const { stream } = this.place;
+      const gapTo = (next: number): RecordBatch => ({ stream, partition, records: [], next });
+      const turns = new PartitionTurns(partition, this.reader, { seek, onRetry, gapTo });
       this.turns.set(partition, turns);
       void turns.begin(before.get(partition)?.settled());
     }
@@ -180,9 +185,9 @@ class KafkaReading {
     try {
       await turns.begun;
       if (payload.isStale() || batch.isEmpty()) return;
-      const ours = this.recordBatch(payload, turns.position);
-      const isDone = await turns.read(ours);
-      if (isDone && !payload.isStale()) resolveOffset(String(ours.next - 1));
+      const fetchedFrom = Number((batch as FetchedBatch).fetchedOffset);
+      const done = await turns.read(fetchedFrom, (from) => this.recordBatch(payload, from));
+      if (done !== undefined && !payload.isStale()) resolveOffset(String(done - 1));
     } finally {
       clearInterval(beat);
     }
@@ -202,18 +207,21 @@ class KafkaReading {
 
   /** At its end by Kafka's own word, not by silence: a broker that is away is no end. */
   private async lookForIdle(): Promise<void> {
-    const quiet = [...this.turns.values()].filter((turns) => turns.isQuiet(IDLE_LOOK_MS));
-    if (quiet.length === 0 || this.isStopped || this.isLooking) return;
+    if (this.isStopped || this.isLooking) return;
+    const quiet: (readonly [PartitionTurns, number])[] = [];
+    for (const turns of this.turns.values()) {
+      const turn = turns.quietSince(IDLE_LOOK_MS);
+      if (turn !== undefined) quiet.push([turns, turn]);
+    }
+    if (quiet.length === 0) return;
     this.isLooking = true;
     try {
       const offsets = await this.options.admin.fetchTopicOffsets(this.topic);
       const byPartition = new Map(offsets.map((one) => [one.partition, one]));
-      for (const turns of quiet) {
+      for (const [turns, turn] of quiet) {
         const { low, high } = byPartition.get(turns.partition) ?? {};
         if (low === undefined || high === undefined) continue;
-        const batch = { stream: this.place.stream, partition: turns.partition, records: [] };
-        if (turns.position >= Number(high)) void turns.idle();
-        else if (turns.position < Number(low)) void turns.skip({ ...batch, next: Number(low) });
+        turns.look(turn, { low: Number(low), high: Number(high) });
       }
     } catch (error) {
       this.options.onRetry?.(error, -1);

@@ -3,6 +3,7 @@
  * log. The log may be shared with other tests and be full of older records: each test begins at the end that it
  * finds, and waits for what must come instead of a time.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PartitionReader, StopReading, StreamCatalog, StreamConsumer } from './consumer.js';
 import type { StreamProducer } from './producer.js';
@@ -204,6 +205,41 @@ export function streamsContract(open: () => Promise<StreamsHarness>): void {
       await until(() => follower.of(1).length > 1, 'the record again');
       expect(follower.keysOf(1).slice(0, 2)).toEqual(['idle', 'idle']);
       await follower.stop?.();
+    });
+
+    test('gets nothing from the old place when it seeks while records come', async () => {
+      const keys: string[] = [];
+      let start: number | undefined;
+      let isSought = false;
+      const stop = await ours.consumer.read(
+        { stream: NOTIFICATIONS },
+        {
+          onAssigned: async (partition) => {
+            const end = await ours.catalog.end(NOTIFICATIONS, partition);
+            if (partition === 0) start = end;
+            return end;
+          },
+          onBatch: ({ partition, records, next }) => {
+            if (partition === 0) keys.push(...records.map(({ key }) => key.toString()));
+            return Promise.resolve(next);
+          },
+          onIdle: async (partition) => {
+            if (partition !== 0 || isSought || keys.length < 2) return undefined;
+            isSought = true;
+            for (const key of ['c', 'd']) {
+              await ours.producer.append(NOTIFICATIONS, 0, recordOf(key));
+              await pause(300); // what comes meanwhile waits for this call
+            }
+            return start;
+          },
+          onRevoked: () => undefined,
+        },
+      );
+      await until(() => start !== undefined, 'the assignment');
+      for (const key of ['a', 'b']) await ours.producer.append(NOTIFICATIONS, 0, recordOf(key));
+      await until(() => isSought && keys.includes('d'), 'all after the seek');
+      expect(keys).toEqual(['a', 'b', 'a', 'b', 'c', 'd']);
+      await stop();
     });
 
     test('gets a batch again, and nothing before it, when it throws', async () => {
