@@ -54,16 +54,26 @@ async function posted(...payloads: readonly (string | Buffer)[]): Promise<void> 
 }
 
 /** A client of bytes: it upgrades, and then does only what it is told. */
-async function rawClient(port: number): Promise<TcpSocket> {
+async function rawClient(port: number, before: Buffer = Buffer.alloc(0)): Promise<TcpSocket> {
   const raw = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   raws.push(raw);
   raw.on('error', () => undefined);
+  raw.write(before);
   raw.write(
     'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
   );
   await new Promise((resolve) => raw.once('data', resolve));
   return raw;
+}
+
+/** A PROXY protocol v2 header: a TCP connection over IPv4 from that address. */
+function proxied(from: readonly number[]): Buffer {
+  const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+  return Buffer.concat([
+    signature,
+    Buffer.from([0x21, 0x11, 0, 12, ...from, 127, 0, 0, 1, 0xc0, 0, 0x1f, 0x90]),
+  ]);
 }
 
 /** A masked frame with a mask of zeros. */
@@ -152,6 +162,17 @@ describe('the upgrade', () => {
     const { url } = await serve(env);
     expect(await upgradeStatus(url, { 'x-forwarded-for': '192.0.2.1' })).toBe(101);
     expect(await upgradeStatus(url, { 'x-forwarded-for': '192.0.2.2' })).toBe(status);
+  });
+
+  test.each([
+    ['believed', '127.0.0.1', true],
+    ['ignored', '10.0.0.0/8', false],
+  ])('is counted by a PROXY v2 address that is %s', async (_, proxies, isOpen) => {
+    const env = { CONNECTIONS_PER_ADDRESS_MAX: '1', TRUSTED_PROXIES: proxies };
+    const { port, driven } = await serve(env);
+    await rawClient(port, proxied([192, 0, 2, 1]));
+    await rawClient(port, proxied([192, 0, 2, 2]));
+    expect(driven.gateway.connections.size).toBe(isOpen ? 2 : 1);
   });
 
   test('is for no port that is in use: one sentence says so', async () => {
