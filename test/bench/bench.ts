@@ -57,14 +57,10 @@ export class Bench {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
-  /** Resident bytes once they have stopped moving: the least of some readings after a pause. */
+  /** Resident bytes once the process has been idle for longer than it takes to give memory back. */
   async settledBytes(): Promise<number> {
-    let least = Infinity;
-    for (let i = 0; i < 5; i++) {
-      await pause(1000);
-      least = Math.min(least, this.residentBytes());
-    }
-    return least;
+    await pause(25_000);
+    return this.residentBytes();
   }
 
   /** Bytes of the files in the data directory. */

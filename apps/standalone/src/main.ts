@@ -9,6 +9,7 @@ import {
   Metrics,
   NestLog,
   OpsServer,
+  QuietHeap,
   exitOnFailure,
   listenRefused,
 } from '#runtime';
@@ -17,7 +18,6 @@ import { restAdapter, serveDocs } from '../../registration/src/registration.modu
 import { standaloneConfig } from './config.js';
 import { openDataDir } from './data-dir.js';
 import { EmbeddedModule } from './embedded.module.js';
-import { giveBackStartMemory } from './quiet-heap.js';
 import { addressesOf, untilReady } from './serving.js';
 import { StandaloneModule } from './standalone.module.js';
 
@@ -50,6 +50,6 @@ exitOnFailure(async () => {
   }
   health.serving();
   await untilReady(health);
-  giveBackStartMemory();
+  new QuietHeap().start();
   log.serving(addressesOf(config));
 });

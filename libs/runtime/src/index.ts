@@ -10,6 +10,7 @@ export * from './node-version.js';
 export * from './ops-server.js';
 export * from './pace.js';
 export * from './process-settings.js';
+export * from './quiet-heap.js';
 export * from './start-refused.js';
 export * from './store-settings.js';
 export * from './trusted-proxies.js';
