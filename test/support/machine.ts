@@ -61,6 +61,32 @@ const THINGS = {
     proof: ['-c', 'import pywebpush'],
     getIt: 'pip install -r test/support/requirements.txt',
   },
+  docker: {
+    variable: 'TEST_DOCKER',
+    programs: ['docker'],
+    proof: ['info'],
+    needs: 'TEST_IMAGE',
+    getIt:
+      'install Docker and its compose, `npm run image`, and set TEST_IMAGE=heliograph:<version>',
+  },
+  helm: {
+    variable: 'TEST_HELM',
+    programs: ['helm'],
+    proof: ['version'],
+    getIt: 'go install helm.sh/helm/v3/cmd/helm@latest',
+  },
+  promtool: {
+    variable: 'TEST_PROMTOOL',
+    programs: ['promtool'],
+    proof: ['--version'],
+    getIt: 'apt-get install prometheus',
+  },
+  'kubernetes-validate': {
+    variable: 'TEST_PYTHON',
+    programs: ['python3'],
+    proof: ['-c', 'import kubernetes_validate'],
+    getIt: 'pip install -r test/support/requirements.txt',
+  },
 } as const satisfies Record<string, Thing>;
 
 export type ThingName = keyof typeof THINGS;

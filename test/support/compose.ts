@@ -1,0 +1,221 @@
+/**
+ * The cluster of `deploy/compose.yaml`, from the image that `TEST_IMAGE` names and on ports of the test's own.
+ *
+ * ```ts
+ * const cluster = await startCompose();
+ * await Device.greeted(cluster.gatewayUrl);          // through the load balancer
+ * await cluster.kill('router-0');                    // SIGKILL; cluster.start('router-0') again
+ * await cluster.settled();                           // nothing pending, accounts that add up
+ * await cluster.dispose();                           // with its volumes
+ * ```
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { ROOT } from './sources.js';
+import { freePorts, type Accounts } from './standalone.js';
+
+export const COMPOSE_FILE = join(ROOT, 'deploy', 'compose.yaml');
+const HOST = '127.0.0.1';
+/** What may be official or local: compose's variable, and the test's. */
+const IMAGES = ['KAFKA_IMAGE', 'REDIS_IMAGE', 'HAPROXY_IMAGE'];
+const run = promisify(execFile);
+
+/** `docker compose` where it is installed, else `docker-compose`. */
+function composeProgram(): readonly [string, ...string[]] {
+  const isPlugin = spawnSync('docker', ['compose', 'version']).status === 0;
+  return isPlugin ? ['docker', 'compose'] : ['docker-compose'];
+}
+
+export async function startCompose(env: Readonly<Record<string, string>> = {}): Promise<Compose> {
+  const [gateway, ingest, registration, demo] = (await freePorts(4)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  // A network of its own, so that a cluster that somebody runs beside the tests is not disturbed.
+  const net = `10.213.${1 + ((randomBytes(1)[0] ?? 0) % 100)}`;
+  const images = IMAGES.map((name) => [name, process.env[`TEST_${name}`] ?? '']);
+  const cluster = new Compose({
+    ...{ PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root' },
+    ...(process.env.DOCKER_HOST && { DOCKER_HOST: process.env.DOCKER_HOST }),
+    ...(Object.fromEntries(images.filter(([, image]) => image)) as Record<string, string>),
+    HELIOGRAPH_IMAGE: process.env.TEST_IMAGE ?? '',
+    ...{ GATEWAY_PORT: String(gateway), INGEST_PORT: String(ingest) },
+    ...{ REGISTRATION_PORT: String(registration), DEMO_PORT: String(demo) },
+    PUBLIC_ENDPOINT_URL: `http://${HOST}:${ingest}`,
+    PUBLIC_GATEWAY_URL: `ws://${HOST}:${gateway}/`,
+    SUBNET: `${net}.0/24`,
+    DYNAMIC_RANGE: `${net}.128/25`,
+    PROXY_ADDRESS: `${net}.10`,
+    PARTITIONS: '6',
+    DRAIN_SECONDS: '2',
+    ...env,
+  });
+  try {
+    await cluster.up();
+    await cluster.ready();
+  } catch (error) {
+    const logs = await cluster.logs().catch(() => '');
+    await cluster.dispose();
+    throw new Error(`the compose cluster did not start\n${logs}`, { cause: error });
+  }
+  return cluster;
+}
+
+export class Compose {
+  private readonly project = `heliograph-test-${randomBytes(3).toString('hex')}`;
+  private readonly program = composeProgram();
+
+  constructor(private readonly env: Readonly<Record<string, string>>) {}
+
+  get gatewayUrl(): string {
+    return `ws://${HOST}:${this.env.GATEWAY_PORT}/`;
+  }
+
+  get endpointUrl(): string {
+    return `http://${HOST}:${this.env.INGEST_PORT}`;
+  }
+
+  get registrationUrl(): string {
+    return `http://${HOST}:${this.env.REGISTRATION_PORT}`;
+  }
+
+  get demoUrl(): string {
+    return `http://${HOST}:${this.env.DEMO_PORT}`;
+  }
+
+  /** What a person types. */
+  async up(): Promise<void> {
+    await this.compose('up', '-d', '--no-build');
+  }
+
+  async services(): Promise<readonly string[]> {
+    return (await this.compose('config', '--services')).split('\n').filter(Boolean).sort();
+  }
+
+  /** SIGKILL, as when a machine dies; nothing starts it again. */
+  async kill(service: string): Promise<void> {
+    await this.compose('kill', service);
+  }
+
+  async start(service: string): Promise<void> {
+    await this.compose('start', service);
+  }
+
+  /** SIGTERM, then a new container: what an upgrade does. */
+  async replace(service: string): Promise<void> {
+    await this.compose('up', '-d', '--no-build', '--no-deps', '--force-recreate', service);
+  }
+
+  /** SIGTERM, and waits; answers with the exit code. */
+  async stop(service: string): Promise<number> {
+    await this.compose('stop', service);
+    return Number((await this.inspect(service, '{{.State.ExitCode}}')).trim());
+  }
+
+  async inspect(service: string, format: string): Promise<string> {
+    const [id = ''] = (await this.compose('ps', '-q', service)).split('\n');
+    return this.docker('inspect', '--format', format, id);
+  }
+
+  /** A GET from inside of the service's container: its ops port is open to nobody outside. */
+  async ask(service: string, path: string): Promise<string> {
+    const url = `http://127.0.0.1:9464${path}`;
+    return this.runIn(
+      service,
+      `fetch('${url}').then(async (r) => process.stdout.write(await r.text()))`,
+    );
+  }
+
+  /** Runs a line of JavaScript in the service's container. */
+  runIn(service: string, code: string): Promise<string> {
+    return this.compose('exec', '-T', service, 'node', '-e', code);
+  }
+
+  /** By service. */
+  async memoryMib(): Promise<Readonly<Record<string, number>>> {
+    const format = '{{.Name}} {{.MemUsage}}';
+    const lines = (await this.docker('stats', '--no-stream', '--format', format)).split('\n');
+    const used = lines.flatMap((line) => {
+      const [, name = '', mib = ''] =
+        new RegExp(`^${this.project}[-_](.+)[-_]\\d+ ([\\d.]+)MiB`).exec(line) ?? [];
+      return name ? [[name, Number(mib)] as const] : [];
+    });
+    return Object.fromEntries(used);
+  }
+
+  /** When the service that started then said that it is ready, ms since the epoch. */
+  async saidReadyAt(service: string, startedAt: string): Promise<number> {
+    const [id = ''] = (await this.compose('ps', '-q', service)).split('\n');
+    const log = await this.docker('logs', '--since', startedAt, id);
+    const line = log.split('\n').find((text) => text.includes('"ready":true')) ?? '{}';
+    return Date.parse((JSON.parse(line) as { time?: string }).time ?? '');
+  }
+
+  /** Resolves when every container with a health check is healthy. */
+  async ready(withinMs = 90_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const ids = (await this.compose('ps', '-q')).split('\n').filter(Boolean);
+      const format = '{{.Name}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}';
+      const states = (await this.docker('inspect', '--format', format, ...ids)).trim().split('\n');
+      if (states.every((state) => state.endsWith(' healthy'))) return;
+      if (performance.now() > until) throw new Error(`not ready:\n${states.join('\n')}`);
+      await pause(500);
+    }
+  }
+
+  /** Of all partitions; each is told by the router that owns it. */
+  async accounts(): Promise<Accounts> {
+    const routers = (await this.services()).filter((name) => name.startsWith('router'));
+    const texts = await Promise.all(
+      routers.map((name) => this.ask(name, '/metrics').catch(() => '')),
+    );
+    const sum = (metric: string): number =>
+      texts
+        .flatMap((text) => [...text.matchAll(new RegExp(`^${metric}\\{.*\\} (\\d+)$`, 'gm'))])
+        .reduce((total, [, value]) => total + Number(value), 0);
+    const accepted = sum('heliograph_accepted_total');
+    const pending = sum('heliograph_pending');
+    const ended = sum('heliograph_outcomes_total');
+    return { accepted, pending, outcomes: { ended }, unaccounted: accepted - ended - pending };
+  }
+
+  /** Resolves with the accounts when nothing is pending and they add up. */
+  async settled(withinMs = 60_000): Promise<Accounts> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const accounts = await this.accounts();
+      if (accounts.accepted > 0 && accounts.pending === 0 && accounts.unaccounted === 0) {
+        return accounts;
+      }
+      if (performance.now() > until) {
+        throw new Error(`the accounts do not settle: ${JSON.stringify(accounts)}`);
+      }
+      await pause(500);
+    }
+  }
+
+  async logs(): Promise<string> {
+    return this.compose('logs', '--no-color', '--tail=60');
+  }
+
+  async dispose(): Promise<void> {
+    await this.compose('kill').catch(() => undefined);
+    await this.compose('down', '--volumes', '--timeout', '1').catch(() => undefined);
+  }
+
+  private async compose(...args: readonly string[]): Promise<string> {
+    const [program, ...first] = this.program;
+    const all = [...first, '-p', this.project, '-f', COMPOSE_FILE, ...args];
+    return (await run(program, all, { env: this.env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+  }
+
+  private async docker(...args: readonly string[]): Promise<string> {
+    return (await run('docker', [...args], { env: this.env })).stdout;
+  }
+}
