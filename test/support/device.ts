@@ -59,8 +59,8 @@ export class Device {
   }
 
   /** Connected and greeted; a `uaid` of before, or none. */
-  static async greeted(url: string, uaid?: string): Promise<Device> {
-    const device = await Device.open(url);
+  static async greeted(url: string, uaid?: string, ca?: string): Promise<Device> {
+    const device = await Device.open(url, ca);
     device.send({ messageType: 'hello', use_webpush: true, ...(uaid ? { uaid } : {}) });
     const hello = await device.next('hello');
     device.uaid = hello.uaid ?? '';

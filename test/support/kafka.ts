@@ -5,11 +5,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import kafkajs, { Kafka, logLevel, type AclOperationTypes, type AclResourceTypes } from 'kafkajs';
 import { freePorts } from './standalone.js';
+import type { Certificate } from './tls.js';
 
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk';
 const READY_WITHIN_MS = 45_000;
@@ -26,14 +28,68 @@ export interface KafkaServer {
   signal(signal: NodeJS.Signals): void;
 }
 
+/** Clients speak TLS, prove who they are by SCRAM, and may do nothing that no ACL allows them. */
+export interface KafkaSecurity {
+  readonly certificate: Certificate;
+  /** Passwords by user. */
+  readonly users: Readonly<Record<string, string>>;
+}
+
+export interface SecuredKafka extends KafkaServer {
+  /** A plain listener of the broker's own, on which whoever comes may do everything. */
+  readonly innerBrokers: readonly string[];
+}
+
 export async function startKafka(): Promise<KafkaServer> {
   const named = process.env.TEST_KAFKA_BROKERS;
   if (named) return foreign(named.split(','));
   const [port, controllerPort] = (await freePorts(2)) as [number, number];
+  return formatted(port, plainListener(port, controllerPort), []);
+}
+
+export async function startSecuredKafka(security: KafkaSecurity): Promise<SecuredKafka> {
+  const [port, controllerPort, innerPort] = (await freePorts(3)) as [number, number, number];
+  const users = Object.entries(security.users).flatMap(([name, password]) => [
+    '--add-scram',
+    `SCRAM-SHA-512=[name=${name},password=${password}]`,
+  ]);
+  const listeners = securedListener({ port, controllerPort, innerPort }, security.certificate);
+  const server = await formatted(port, listeners, users);
+  return Object.assign(server, { innerBrokers: [`127.0.0.1:${innerPort}`] });
+}
+
+/** The rights that a user of ours needs, given by the broker's own listener. */
+export async function allowKafkaUser(
+  { innerBrokers }: SecuredKafka,
+  { user, prefix }: { readonly user: string; readonly prefix: string },
+): Promise<void> {
+  const { AclOperationTypes: may, AclResourceTypes: on } = kafkajs;
+  const rights: readonly (readonly [AclResourceTypes, readonly AclOperationTypes[]])[] = [
+    [on.TOPIC, [may.READ, may.WRITE, may.CREATE, may.DELETE, may.DESCRIBE_CONFIGS]],
+    [on.GROUP, [may.READ, may.DELETE]],
+  ];
+  const acl = rights.flatMap(([resourceType, operations]) =>
+    operations.map((operation) => ({
+      ...{ resourceType, operation, resourceName: prefix, principal: `User:${user}`, host: '*' },
+      resourcePatternType: kafkajs.ResourcePatternTypes.PREFIXED,
+      permissionType: kafkajs.AclPermissionTypes.ALLOW,
+    })),
+  );
+  const admin = new Kafka({ brokers: [...innerBrokers], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.createAcls({ acl });
+  await admin.disconnect();
+}
+
+async function formatted(
+  port: number,
+  listeners: Properties,
+  formatArgs: readonly string[],
+): Promise<LocalKafka> {
   const folder = mkdtempSync(join(tmpdir(), 'heliograph-kafka-'));
   const properties = join(folder, 'server.properties');
-  writeFileSync(properties, propertiesOf(port, controllerPort, join(folder, 'data')));
-  const format = ['format', '-t', CLUSTER_ID, '-c', properties];
+  writeFileSync(properties, propertiesOf({ ...listeners, 'log.dirs': join(folder, 'data') }));
+  const format = ['format', '-t', CLUSTER_ID, '-c', properties, ...formatArgs];
   spawnSync('java', javaArgs('kafka.tools.StorageTool', format), { stdio: 'ignore' });
   const server = new LocalKafka(port, properties, folder);
   await server.start();
@@ -106,16 +162,47 @@ function answers(port: number): Promise<boolean> {
   }).then((isOpen) => isOpen as boolean);
 }
 
-function propertiesOf(port: number, controllerPort: number, data: string): string {
-  return Object.entries({
-    'process.roles': 'broker,controller',
-    'node.id': 1,
+type Properties = Readonly<Record<string, string | number | boolean>>;
+
+function plainListener(port: number, controllerPort: number): Properties {
+  return {
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'log.dirs': data,
+  };
+}
+
+function securedListener(
+  ports: { readonly port: number; readonly controllerPort: number; readonly innerPort: number },
+  { certFile, keyFile }: Certificate,
+): Properties {
+  const { port, controllerPort, innerPort } = ports;
+  const outer = `SECURED://127.0.0.1:${port},INNER://127.0.0.1:${innerPort}`;
+  // A PEM keystore is one file with the key before its certificates.
+  const keystore = join(dirname(certFile), 'kafka.pem');
+  writeFileSync(keystore, readFileSync(keyFile, 'utf8') + readFileSync(certFile, 'utf8'));
+  return {
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `${outer},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': outer,
+    'inter.broker.listener.name': 'INNER',
+    'listener.security.protocol.map': 'SECURED:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'listener.name.secured.scram-sha-512.sasl.jaas.config':
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+  };
+}
+
+function propertiesOf(listeners: Properties): string {
+  return Object.entries({
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.listener.names': 'CONTROLLER',
     'offsets.topic.replication.factor': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
@@ -126,6 +213,7 @@ function propertiesOf(port: number, controllerPort: number, data: string): strin
     'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
     'offsets.topic.num.partitions': 5,
+    ...listeners,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');

@@ -9,7 +9,14 @@ import type { DynamicModule, OnApplicationShutdown, Provider, Type } from '@nest
 import { Health, Log, Metrics, OpsServer, StartRefused, exitBecause } from '#runtime';
 import { KafkaWatch, createKafka } from '#runtime.kafka';
 import { RedisLink } from '#runtime.redis';
-import { DeliveryStreams, StreamCatalog, StreamConsumer, StreamProducer } from '#streams';
+import {
+  DeliveryStreams,
+  NOTIFICATIONS,
+  SUBSCRIPTIONS,
+  StreamCatalog,
+  StreamConsumer,
+  StreamProducer,
+} from '#streams';
 import {
   KafkaCatalog,
   KafkaConsumer,
@@ -42,6 +49,8 @@ import { Closing } from './closing.js';
 import { watchCluster } from './cluster-metrics.js';
 import { LiveServices } from './live-services.js';
 import { RedisLiveServices } from './live-services.redis.js';
+import { refuseUnseen } from './rights.kafka.js';
+import { refuseMissingRights } from './rights.redis.js';
 import { SubscriptionsReadiness } from './subscriptions-readiness.js';
 
 /** Who joins, and what of its own settings its adapters have to know. */
@@ -119,6 +128,7 @@ class Joining {
     const watch = this.watchKafka();
     await Promise.all([...new Set([quick, patient])].map((link) => link.start()));
     await watch.start();
+    await refuseMissingRights(quick.client, quick);
     await refuseEviction(quick.client, quick.address);
     const streams = await this.streams();
     const services = await this.enter(quick);
@@ -203,7 +213,9 @@ class Joining {
   }
 
   private async refuseStreams(admin: Parameters<typeof streamProblems>[0]): Promise<void> {
-    const { streams } = this.config;
+    const { streams, kafka } = this.config;
+    const topics = [NOTIFICATIONS, SUBSCRIPTIONS].map((stream) => streams.prefix + stream);
+    await refuseUnseen(admin, { topics, user: kafka.sasl?.username });
     const problems = await streamProblems(admin, streams);
     if (problems.length > 0) throw new StartRefused(problems.join('\n'));
     const { brokers } = await admin.describeCluster();

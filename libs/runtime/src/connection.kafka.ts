@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, ISocketFactory, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import type { Log } from './log.js';
+import { kafkaReason } from './store-reasons.js';
 import type { KafkaAccess } from './store-settings.js';
 
 export interface KafkaClientOptions {
@@ -33,7 +34,8 @@ export function createKafka(access: KafkaAccess, options: KafkaClientOptions): K
     brokers: [...brokers],
     clientId,
     ...(tls && { ssl: tls.caFile === undefined ? true : { ca: readFileSync(tls.caFile, 'utf8') } }),
-    ...(sasl && { sasl: sasl as SASLOptions }),
+    // A copy: kafkajs keeps what it makes of user and password in there.
+    ...(sasl && { sasl: { ...sasl } as SASLOptions }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
@@ -75,7 +77,10 @@ export class KafkaWatch {
   /** Why it counts as away; undefined: it answers. */
   get absence(): string | undefined {
     const at = this.access.brokers.join(', ');
-    if (this.answeredAtMs === undefined) return `Kafka at ${at} has not answered yet`;
+    if (this.answeredAtMs === undefined) {
+      const why = this.lastError === undefined ? '' : `: ${this.reason}`;
+      return `Kafka at ${at} has not answered yet${why}`;
+    }
     const silentMs = performance.now() - this.answeredAtMs;
     if (silentMs < SILENCE_MS_MAX) return undefined;
     return `Kafka at ${at} has not answered for ${Math.round(silentMs / 1_000)} s`;
@@ -108,8 +113,14 @@ export class KafkaWatch {
     } catch (error) {
       this.lastError = error;
       const text = this.answeredAtMs === undefined ? 'waits for Kafka' : 'Kafka does not answer';
-      this.log.sampled('kafka away', text, { brokers, reason: reasonOf(error) });
+      this.log.sampled('kafka away', text, { brokers, reason: this.reason });
     }
+  }
+
+  /** Settings are wrong from the beginning, or not at all: who hangs up later has gone. */
+  private get reason(): string {
+    if (this.answeredAtMs === undefined) return kafkaReason(this.lastError, this.access);
+    return this.lastError instanceof Error ? this.lastError.message : String(this.lastError);
   }
 }
 
@@ -134,8 +145,4 @@ function pass({ level, namespace, log: { message, ...rest } }: LogEntry, log: Lo
   };
   if (level <= logLevel.WARN) log.sampled('kafkajs', message, fields);
   else log.debug(message, fields);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

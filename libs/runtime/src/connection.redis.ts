@@ -8,6 +8,7 @@ import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { Log } from './log.js';
 import { StartRefused } from './start-refused.js';
+import { redisReason, userOf } from './store-reasons.js';
 import type { RedisAccess } from './store-settings.js';
 
 export interface RedisClientOptions {
@@ -32,13 +33,16 @@ export class RedisLink {
   readonly client: RedisClient;
   /** For messages: without user and password. */
   readonly address: string;
+  readonly user: string;
   private lastError: Error | undefined;
+  private wasReady = false;
 
   constructor(
-    access: RedisAccess,
+    private readonly access: RedisAccess,
     private readonly options: RedisClientOptions,
   ) {
     this.address = access.urls.map((url) => new URL(url).host).join(', ');
+    this.user = userOf(access);
     this.client = createClient(access, options);
     this.client.on('error', (error: Error) => this.onError(error));
     this.client.on('node error', (error: Error) => this.onError(error));
@@ -58,6 +62,7 @@ export class RedisLink {
     } finally {
       clearInterval(saying);
     }
+    this.wasReady = true;
     if (this.client instanceof Redis) await this.refuseNodeOfCluster(this.client);
     let isAway = false;
     this.client.on('close', () => (isAway = true));
@@ -80,7 +85,9 @@ export class RedisLink {
   }
 
   private get reason(): string {
-    return this.lastError?.message ?? 'no connection yet';
+    if (this.lastError === undefined) return 'no connection yet';
+    // Settings are wrong from the beginning, or not at all: who hangs up later has gone.
+    return this.wasReady ? this.lastError.message : redisReason(this.lastError, this.access);
   }
 
   /** A Cluster that finds no node of use tells by the way what the last one said. */
@@ -104,6 +111,7 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
   const { commandTimeoutMs, name } = options;
   const nodeOptions: RedisOptions = {
     connectionName: name,
+    disableClientInfo: true, // one right less that a user needs
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: commandTimeoutMs,
     socketTimeout: commandTimeoutMs + DEAD_AFTER_MS,
