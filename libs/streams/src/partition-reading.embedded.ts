@@ -21,6 +21,7 @@ export class PartitionReading implements TailReader {
   private owner?: PartitionReader;
   private isEnding = false;
   private isIdleDue = true;
+  private isUnreadable = false;
   private loop: Promise<void> = Promise.resolve();
   private handover: Promise<void> = Promise.resolve();
   private resume?: () => void;
@@ -88,7 +89,9 @@ export class PartitionReading implements TailReader {
       // The table is read synchronously: a long way to catch up must not keep the sockets waiting.
       if (this.log.isBehind(this.position)) await nextTurn();
       const batch = this.takeBatch();
-      if (batch) {
+      if (this.isUnreadable) {
+        await this.pause(RETRY_MAX_MS);
+      } else if (batch) {
         this.moveTo(await this.insist(() => reader.onBatch(batch)));
       } else if (this.isIdleDue) {
         this.isIdleDue = false;
@@ -99,12 +102,14 @@ export class PartitionReading implements TailReader {
     }
   }
 
+  /** What cannot be read is no end: a reader that took it for one would skip what is left. */
   private takeBatch(): ReturnType<PartitionLog['take']> {
+    this.isUnreadable = false;
     try {
       return this.log.take(this.position);
     } catch (error) {
       this.report(`${this.name} cannot be read at ${this.position}`, error);
-      // As if it were read to the end: the next tick tries again.
+      this.isUnreadable = true;
       return undefined;
     }
   }
