@@ -46,7 +46,13 @@ async function setUp(
       ...options,
     },
   );
-  return { log, lookup, registrar, facts: tapped.facts };
+  const makeReady = async (): Promise<void> => {
+    const partition = partitionOf(device, PARTITIONS);
+    await view.createMark(partition);
+    const mark = await view.mark(partition);
+    if (mark) await view.setReady(partition, mark);
+  };
+  return { log, lookup, registrar, facts: tapped.facts, makeReady };
 }
 
 /** Keeps what is appended: the embedded log compacts at once, and a Kafka log after a while. */
@@ -217,7 +223,8 @@ describe('unregister and forget', () => {
   });
 
   test('forget leaves a tombstone for each subscription, the device last, and nothing to rebuild', async () => {
-    const { registrar, log, lookup, facts } = await setUp();
+    const { registrar, log, lookup, facts, makeReady } = await setUp();
+    await makeReady();
     await registrar.register(device, subscription);
     await registrar.register(device, other);
     expect(await rebuilt(log)).toHaveLength(3);
@@ -227,6 +234,14 @@ describe('unregister and forget', () => {
     expect(facts.slice(0, 2).map(({ kind }) => kind)).toEqual(['gone', 'gone']);
     expect(facts[2]).toEqual({ kind: 'forgotten', device });
     expect(await rebuilt(log)).toEqual([]);
+  });
+
+  test('a device is not forgotten while the view may not know all that it has', async () => {
+    const { registrar, facts } = await setUp();
+    await registrar.register(device, subscription);
+    facts.length = 0;
+    await expect(registrar.forget(device)).rejects.toThrow('the subscriptions view is none');
+    expect(facts).toEqual([]);
   });
 });
 

@@ -123,7 +123,9 @@ export class Registrar {
    * one of its own each would come back with the next rebuild.
    */
   private async remove(device: DeviceId): Promise<void> {
-    const { subscriptions } = await this.ports.lookup.list(device);
+    const { state, subscriptions } = await this.ports.lookup.list(device);
+    // One that a rebuild has not come to yet would get no tombstone.
+    if (state !== 'ready') throw new Error(`the subscriptions view is ${state}: forget it later`);
     const facts: SubscriptionFact[] = subscriptions.map(({ subscription }) => ({
       kind: 'gone',
       device,
