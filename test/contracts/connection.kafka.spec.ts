@@ -13,6 +13,7 @@ import {
   KafkaConsumer,
   KafkaDeliveryStreams,
   KafkaProducer,
+  Membership,
   setUpStreams,
   streamProblems,
 } from '#streams.kafka';
@@ -183,6 +184,32 @@ requires('kafka').describe('Kafka', () => {
       await alsoNever;
     }, 30_000);
   });
+
+  test('has a member again when kafkajs gives its consumer up for good', async () => {
+    const prefix = await newStreams(1);
+    const producer = await producerOf(prefix);
+    let joins = 0;
+    let crashes = 2;
+    const keys: string[] = [];
+    const membership: Membership = new Membership({
+      ...{ kafka: kafka(), groupId: `${prefix}group`, topic: `${prefix}${NOTIFICATIONS}` },
+      ...{ partitions: 1, sessionTimeoutMs: 6000 },
+      onJoin: () => joins++,
+      onBatch: async ({ batch, resolveOffset }) => {
+        if (crashes-- > 0) throw new TypeError('nothing of ours: kafkajs ends for it');
+        keys.push(...batch.messages.map(({ key }) => String(key)));
+        resolveOffset(batch.lastOffset());
+      },
+      onFatal: (error) => said.push({ fatal: error.message }),
+    });
+    closing.push(() => membership.leave());
+    await membership.join();
+    await producer.append(NOTIFICATIONS, 0, record('a'));
+    await until(() => joins === 2);
+    await until(() => keys.includes('a'));
+    expect([joins, membership.isMember]).toEqual([3, true]);
+    expect(said.filter(({ fatal }) => fatal)).toEqual([]);
+  }, 30_000);
 
   test('takes more at once than a broker takes in a request, in order', async () => {
     const prefix = await newStreams();

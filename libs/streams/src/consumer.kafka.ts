@@ -4,17 +4,16 @@
  * its place at a rebalance). Nothing is ever committed.
  */
 import { randomBytes } from 'node:crypto';
-import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Admin, EachBatchPayload, Kafka } from 'kafkajs';
 import { StreamConsumer } from './consumer.js';
 import type { PartitionReader, Reading, StopReading } from './consumer.js';
+import { Membership } from './membership.kafka.js';
 import { PartitionTurns } from './partition-turns.kafka.js';
 import type { RecordBatch, RecordHeaders } from './record.js';
 
 const IDLE_LOOK_MS = 1000;
-const KNOWN_WITHIN_MS = 10_000;
 const FAREWELL_MS = 2_000;
 const CALL_MS_MAX = 8_000;
-const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
 
 export interface KafkaConsumerOptions {
   /** Of endless patience. */
@@ -69,8 +68,7 @@ export class KafkaConsumer extends StreamConsumer {
 type FetchedBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
 
 class KafkaReading {
-  isMember = false;
-  private readonly consumer: Consumer;
+  private readonly membership: Membership;
   private readonly topic: string;
   private turns = new Map<number, PartitionTurns>();
   private looking?: NodeJS.Timeout;
@@ -82,17 +80,13 @@ class KafkaReading {
     private readonly place: { readonly groupId: string; readonly stream: string },
     private readonly reader: PartitionReader,
   ) {
-    const { kafka, prefix, sessionTimeoutMs } = options;
+    const { prefix } = options;
     this.topic = prefix + place.stream;
-    this.consumer = kafka.consumer({
-      groupId: place.groupId,
-      sessionTimeout: sessionTimeoutMs,
-      heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
-      rebalanceTimeout: 3 * sessionTimeoutMs,
-      minBytes: 1,
-      maxWaitTimeInMs: 500,
-      allowAutoTopicCreation: false,
-      retry: { ...PATIENCE, restartOnFailure: () => Promise.resolve(!this.isStopped) },
+    this.membership = new Membership({
+      ...options,
+      ...{ groupId: place.groupId, topic: this.topic },
+      onJoin: (partitions) => this.onJoin(partitions),
+      onBatch: (payload) => this.onBatch(payload),
     });
   }
 
@@ -100,48 +94,13 @@ class KafkaReading {
     return this.place.groupId;
   }
 
+  get isMember(): boolean {
+    return this.membership.isMember;
+  }
+
   async start(): Promise<void> {
-    const joined = this.watchMembership();
-    await this.consumer.connect();
-    await this.subscribe();
-    await this.consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: this.options.partitions,
-      eachBatch: (payload) => this.onBatch(payload),
-    });
-    await joined;
+    await this.membership.join();
     this.looking = setInterval(() => void this.lookForIdle(), IDLE_LOOK_MS);
-  }
-
-  /** Resolves at the first join. */
-  private watchMembership(): Promise<void> {
-    const { GROUP_JOIN, CRASH, STOP } = this.consumer.events;
-    this.consumer.on(STOP, () => (this.isMember = false));
-    this.consumer.on(CRASH, ({ payload }) => {
-      this.isMember = false;
-      if (!payload.restart && !this.isStopped) this.options.onFatal(payload.error);
-    });
-    return new Promise((resolve) => {
-      this.consumer.on(GROUP_JOIN, ({ payload }) => {
-        this.isMember = true;
-        this.onJoin(payload.memberAssignment[this.topic] ?? []);
-        resolve();
-      });
-    });
-  }
-
-  /** A stream that was created a moment ago is not known to every broker yet. */
-  private async subscribe(): Promise<void> {
-    const until = performance.now() + KNOWN_WITHIN_MS;
-    for (;;) {
-      try {
-        return await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
-      } catch (error) {
-        if (performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-    }
   }
 
   async stop(isOwnGroup: boolean): Promise<void> {
@@ -152,7 +111,7 @@ class KafkaReading {
     // A call that waits for a store that is away would hold up the end for as long.
     await atMost(CALL_MS_MAX, Promise.all(turns.map((turn) => turn.settled())));
     // With Kafka away nothing of this is answered: the group ends by its session.
-    await atMost(FAREWELL_MS, this.consumer.disconnect());
+    await atMost(FAREWELL_MS, this.membership.leave());
     const { admin } = this.options;
     if (isOwnGroup) await atMost(FAREWELL_MS, admin.deleteGroups([this.place.groupId]));
   }
@@ -165,8 +124,7 @@ class KafkaReading {
     const before = this.turns;
     this.turns = new Map();
     for (const partition of partitions) {
-      const seek = (offset: number): void =>
-        this.consumer.seek({ topic: this.topic, partition, offset: String(offset) });
+      const seek = (offset: number): void => this.membership.seek(partition, offset);
       const onRetry = (error: unknown): void => this.options.onRetry?.(error, partition);
       const { stream } = this.place;
       const gapTo = (next: number): RecordBatch => ({ stream, partition, records: [], next });

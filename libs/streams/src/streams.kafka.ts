@@ -2,4 +2,5 @@
 export * from './producer.kafka.js';
 export * from './consumer.kafka.js';
 export * from './catalog.kafka.js';
+export * from './membership.kafka.js';
 export * from './stream-setup.kafka.js';

@@ -1,0 +1,121 @@
+/**
+ * A member of a group for as long as it lives. kafkajs gives a consumer up for good when its broker goes at an awkward
+ * moment ("Failed to find group coordinator"), and a process that ended for it would take all its devices along:
+ * so another consumer takes its place. What crashes again and again without ever joining has another reason.
+ */
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+
+const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
+const KNOWN_WITHIN_MS = 10_000;
+const AGAIN_AFTER_MS = 1_000;
+const CRASHES_MAX = 30;
+
+export interface MembershipOptions {
+  /** Of endless patience. */
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  readonly topic: string;
+  /** How many batches may be worked on at once. */
+  readonly partitions: number;
+  readonly sessionTimeoutMs: number;
+  /** At every join, also when nothing has changed: kafkajs has forgotten where it was. */
+  readonly onJoin: (partitions: readonly number[]) => void;
+  /** Only what cannot end kafkajs may leave it: nothing. */
+  readonly onBatch: (payload: EachBatchPayload) => Promise<void>;
+  /** It cannot join any more. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export class Membership {
+  isMember = false;
+  private consumer: Consumer;
+  private crashes = 0;
+  private isOver = false;
+  private again: NodeJS.Timeout | undefined;
+  private markJoined: () => void = () => undefined;
+
+  constructor(private readonly options: MembershipOptions) {
+    this.consumer = this.createConsumer();
+  }
+
+  /** Resolves when it has joined. */
+  async join(): Promise<void> {
+    const joined = new Promise<void>((resolve) => (this.markJoined = resolve));
+    await this.run();
+    await joined;
+  }
+
+  /** Nothing happens between two memberships: the next join asks where to go on. */
+  seek(partition: number, offset: number): void {
+    if (!this.isMember) return;
+    this.consumer.seek({ topic: this.options.topic, partition, offset: String(offset) });
+  }
+
+  async leave(): Promise<void> {
+    this.isOver = true;
+    clearTimeout(this.again);
+    await this.consumer.disconnect();
+  }
+
+  private createConsumer(): Consumer {
+    const { kafka, groupId, sessionTimeoutMs } = this.options;
+    const consumer = kafka.consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
+      rebalanceTimeout: 3 * sessionTimeoutMs,
+      minBytes: 1,
+      maxWaitTimeInMs: 500,
+      allowAutoTopicCreation: false,
+      retry: { ...PATIENCE, restartOnFailure: () => Promise.resolve(!this.isOver) },
+    });
+    const { GROUP_JOIN, CRASH, STOP } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.isMember = true;
+      this.crashes = 0;
+      this.options.onJoin(payload.memberAssignment[this.options.topic] ?? []);
+      this.markJoined();
+    });
+    consumer.on(STOP, () => (this.isMember = false));
+    consumer.on(CRASH, ({ payload }) => {
+      this.isMember = false;
+      if (!payload.restart) this.onCrash(payload.error);
+    });
+    return consumer;
+  }
+
+  private async run(): Promise<void> {
+    const { partitions, onBatch } = this.options;
+    await this.consumer.connect();
+    await this.subscribe();
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: partitions,
+      eachBatch: onBatch,
+    });
+  }
+
+  /** A stream that was created a moment ago is not known to every broker yet. */
+  private async subscribe(): Promise<void> {
+    const until = performance.now() + KNOWN_WITHIN_MS;
+    for (;;) {
+      try {
+        return await this.consumer.subscribe({ topics: [this.options.topic], fromBeginning: true });
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+  }
+
+  private onCrash(error: Error): void {
+    if (this.isOver) return;
+    if (++this.crashes > CRASHES_MAX) return this.options.onFatal(error);
+    this.again = setTimeout(() => {
+      this.consumer.disconnect().catch(() => undefined);
+      this.consumer = this.createConsumer();
+      this.run().catch((failure: unknown) => this.onCrash(failure as Error));
+    }, AGAIN_AFTER_MS);
+  }
+}
