@@ -85,8 +85,8 @@ function watchNow(metrics: Metrics, gateway: Gateway, settler: Settler): void {
     help: 'acks of sent notifications, by what became of them',
     by: ['result'],
     read: () => {
-      const { acks, decided, undecided, lost } = settler.counts;
-      return { taken: acks, decided, undecided, lost };
+      const { acks, decided, undecided } = settler.counts;
+      return { taken: acks, decided, undecided };
     },
   });
 }

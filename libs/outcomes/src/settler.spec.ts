@@ -111,14 +111,19 @@ describe('acks', () => {
     expect(await field.mailbox.offsets(device)).toEqual([acks[1]!.offset]);
   });
 
-  test('that find no view are forgotten: the device will get it again', async () => {
-    const acks = await sent(1);
+  test('that find no view are told undecided as well, and the fold executes them', async () => {
+    const acks = await sent(2);
     field.store.lose();
     const settler = settlerOn();
     await settler.settle(0, acks[0]!);
     await settler.drain();
-    expect(settler.counts.lost).toBe(1);
-    expect(await field.announced()).toEqual([]);
+    expect(settler.counts).toMatchObject({ undecided: 1, decided: 0 });
+    expect(await field.announced()).toEqual([{ ...acks[0], at: field.now }]);
+    await field.subscribed({ device, subscription });
+    const other = new HandDrivenRouter(field);
+    await other.own();
+    await other.readOn();
+    expect(await field.mailbox.offsets(device)).toEqual([acks[1]!.offset]);
   });
 
   test('of a TTL 0 notification count while it stands', async () => {

@@ -19,10 +19,8 @@ export class SettlerCounts {
   acks = 0;
   /** Acks that decided an outcome; the others came for what had one already. */
   decided = 0;
-  /** Told to the log undecided, because the view was being rebuilt. */
+  /** Told to the log undecided, because the view was being rebuilt, or is to be. */
   undecided = 0;
-  /** There was no view: the device will get it again. */
-  lost = 0;
   batches = 0;
   retries = 0;
 }
@@ -98,9 +96,8 @@ export class Settler {
   private async decide(partition: number, acks: readonly Ack[]): Promise<void> {
     const settled = await this.untilAnswered(() => this.view.settle(partition, acks));
     this.counts.batches++;
-    if (settled.state === 'none') {
-      this.counts.lost += acks.length;
-    } else if (settled.state === 'rebuilding') {
+    // No mark means rebuilding (rule 6): a session that has had its ack will not send it again.
+    if (settled.state !== 'ready') {
       this.counts.undecided += acks.length;
       const at = this.clock();
       this.announce(

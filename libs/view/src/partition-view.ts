@@ -93,7 +93,7 @@ export type Settled =
     }
   /** Nothing was decided: the caller appends the announcements undecided, the router executes them. */
   | { readonly state: 'rebuilding' }
-  /** No mark: nothing was decided and nothing is announced; the device will get it again. */
+  /** No mark, which means rebuilding (design §5, rule 6); or fenced by the belief. */
   | { readonly state: 'none' };
 
 /** Where a walk along `expiry` stands; start with undefined. Opaque to callers. */
