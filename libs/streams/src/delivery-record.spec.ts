@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { DeviceId, MessageId, SubscriptionId } from '#webpush';
-import { decoderContract, mutated } from './decoder.contract.js';
 import { decodeDelivery, encodeDelivery } from './delivery-record.js';
 import type { Delivery } from './delivery-record.js';
 import { encodeNotification } from './notification-record.js';
@@ -71,13 +70,5 @@ describe('a delivery record', () => {
     ['a long ready', Buffer.from([...ready!, 0]), null],
   ])('with %s is undecodable', (_, key, value) => {
     expect(() => decodeDelivery({ key, value })).toThrow(UndecodableRecord);
-  });
-
-  const keys = [address, displace!, ready!];
-  decoderContract((dice) => {
-    const key = mutated(dice, keys);
-    const value = dice(2) === 0 ? null : dice(4) === 0 ? mutated(dice, [record]) : record;
-    const again = encodeDelivery(decodeDelivery({ key, value }));
-    if (!again.key.equals(key) || again.value !== value) throw new Error(key.toString('hex'));
   });
 });

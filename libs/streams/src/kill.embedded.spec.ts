@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { seededDice } from './decoder.contract.js';
+import { Dice } from '../../../test/fuzz/dice.js';
 import { bundled, contents, scratch } from './scratch-log.contract.js';
 import { NOTIFICATIONS } from './streams.js';
 
@@ -36,7 +36,7 @@ test(`what was acknowledged is there after each of ${KILLS} kills, in order, and
   const at = folder();
   const path = join(at, 'log.sqlite');
   const program = await bundled(at, APPENDER);
-  const dice = seededDice(SEED);
+  const dice = new Dice(SEED);
   /** Key by offset, of all lives; in the log unless settled. */
   const appended = [new Map<number, string>(), new Map<number, string>()];
   const settled = [new Set<number>(), new Set<number>()];
@@ -47,7 +47,7 @@ test(`what was acknowledged is there after each of ${KILLS} kills, in order, and
     let said = '';
     child.stdout.on('data', (bytes) => (said += bytes));
     await once(child.stdout, 'data');
-    setTimeout(() => child.kill('SIGKILL'), 20 + dice(230));
+    setTimeout(() => child.kill('SIGKILL'), 20 + dice.below(230));
     await once(child, 'close');
     // A line that was cut off by the kill was not said.
     for (const line of said.slice(0, said.lastIndexOf('\n')).split('\n')) {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { DeviceId, KeyFingerprint, SubscriptionFact, SubscriptionId } from '#webpush';
-import { decoderContract, mutated } from './decoder.contract.js';
 import type { LogRecord, StreamRecord } from './record.js';
 import { decodeSubscriptionRecord, encodeSubscriptionFact } from './subscription-record.js';
 import { UndecodableRecord } from './undecodable-record.js';
@@ -79,14 +78,5 @@ describe('a record of subscriptions', () => {
     ['a time beyond 2^53', one, Buffer.from([1, 0xff, 0, 0, 0, 0, 0, 0, 1])],
   ])('with %s is undecodable', (_, key, value) => {
     expect(() => decodeSubscriptionRecord(inLog({ key, value }))).toThrow(UndecodableRecord);
-  });
-
-  const values = facts.flatMap((fact) => encodeSubscriptionFact(fact).value ?? []);
-  decoderContract((dice) => {
-    const key = dice(20) === 0 ? Buffer.alloc(dice(40)) : dice(3) === 0 ? one : both;
-    const value = dice(20) === 0 ? null : mutated(dice, values);
-    const again = encodeSubscriptionFact(decodeSubscriptionRecord(inLog({ key, value })));
-    const isSame = value === null ? again.value === null : again.value?.equals(value);
-    if (!isSame || !again.key.equals(key)) throw new Error(`${value?.toString('hex')}`);
   });
 });

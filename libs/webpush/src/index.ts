@@ -4,6 +4,7 @@ export * from './partition.js';
 export * from './key-ring.js';
 export * from './receiver-id.js';
 export * from './message-id.js';
+export { parseHeaderParams } from './header-params.js';
 export * from './headers.js';
 export * from './vapid.js';
 export { fingerprintOf } from './vapid-key.js';

@@ -9,6 +9,11 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string';
 }
 
+/** `1e999` is JSON and becomes Infinity, which is none. */
+export function isNumber(value: unknown): value is number {
+  return Number.isFinite(value);
+}
+
 export function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -15,7 +15,7 @@ import type {
   Register,
   Unregister,
 } from './client-message.js';
-import { isAbsent, isMembers, isText, isTexts, type Members } from './members.js';
+import { isAbsent, isMembers, isNumber, isText, isTexts, type Members } from './members.js';
 
 const PING: Ping = { messageType: 'ping' };
 
@@ -79,13 +79,13 @@ function parseRegister({ channelID, key }: Members): Register | undefined {
 function parseUnregister({ channelID, code }: Members): Unregister | undefined {
   if (!isText(channelID)) return undefined;
   if (isAbsent(code)) return { messageType: 'unregister', channelID };
-  return typeof code === 'number' ? { messageType: 'unregister', channelID, code } : undefined;
+  return isNumber(code) ? { messageType: 'unregister', channelID, code } : undefined;
 }
 
 function parseNack({ version, code }: Members): Nack | undefined {
   if (!isText(version)) return undefined;
   if (isAbsent(code)) return { messageType: 'nack', version };
-  return typeof code === 'number' ? { messageType: 'nack', version, code } : undefined;
+  return isNumber(code) ? { messageType: 'nack', version, code } : undefined;
 }
 
 function parseBroadcasts(broadcasts: unknown): BroadcastSubscribe | undefined {
@@ -111,6 +111,6 @@ function parseAck(updates: unknown): Ack | undefined {
  */
 function parseAckCode(code: unknown): AckCode | undefined {
   if (code === 100 || isAbsent(code)) return 100;
-  if (typeof code !== 'number') return undefined;
+  if (!isNumber(code)) return undefined;
   return code === 101 ? 101 : 102;
 }
