@@ -108,7 +108,7 @@ export class Crowd {
   }
 
   complaints(): readonly string[] {
-    return this.members.flatMap(({ complaints }) => complaints);
+    return this.members.flatMap((member) => [...member.complaints, ...member.misdeliveries()]);
   }
 
   /** Nobody comes back any more. */
@@ -152,8 +152,9 @@ export class CrowdMember {
   readonly complaints: string[] = [];
   /** Numbers of those that were answered 201. */
   readonly accepted = new Set<number>();
-  /** How often each number came. */
-  readonly received = new Map<number, number>();
+  readonly received = new Set<number>();
+  /** What came on each connection, in order. */
+  private readonly connections: number[][] = [];
   endpoint = '';
   lastNumber = 0;
   isBeingSentTo = false;
@@ -182,6 +183,22 @@ export class CrowdMember {
     return [...this.accepted].filter((number) => !this.received.has(number));
   }
 
+  /**
+   * What came twice on one connection, and what was accepted and came behind a later one. (What was answered 503 may
+   * still get into the log, behind what was accepted since.)
+   */
+  misdeliveries(): string[] {
+    return this.connections.flatMap((numbers) => {
+      const twice = numbers.filter((number, i) => numbers.indexOf(number) < i);
+      const inOrder = numbers.filter((number) => this.accepted.has(number));
+      const behind = inOrder.filter((number, i) => number < (inOrder[i - 1] ?? 0));
+      return [
+        ...twice.map((number) => `device ${this.number} got ${number} twice on one connection`),
+        ...behind.map((number) => `device ${this.number} got ${number} behind a later one`),
+      ];
+    });
+  }
+
   /** Ends the connection; it comes back by itself. */
   hangUp(): void {
     this.socket?.terminate();
@@ -202,10 +219,11 @@ export class CrowdMember {
     socket.on('error', () => undefined);
     socket.once('close', () => this.onClose(socket));
     this.socket = socket;
-    let last = 0;
+    const numbers: number[] = [];
+    this.connections.push(numbers);
     socket.on('message', (text) => {
       const frame = JSON.parse(String(text)) as Frame;
-      if (frame.messageType === 'notification') last = this.onNotification(socket, frame, last);
+      if (frame.messageType === 'notification') this.onNotification(socket, frame, numbers);
       else socket.emit(`frame:${frame.messageType}`, frame);
     });
     await new Promise<void>((resolve, reject) => {
@@ -221,21 +239,17 @@ export class CrowdMember {
     this.uaid = String(uaid);
   }
 
-  /** Returns the highest number of this connection. */
-  private onNotification(socket: WebSocket, frame: Frame, last: number): number {
+  private onNotification(socket: WebSocket, frame: Frame, numbers: number[]): void {
     const number = Number(
       Buffer.from(frame.data ?? '', 'base64url')
         .toString()
         .trim(),
     );
-    this.received.set(number, (this.received.get(number) ?? 0) + 1);
-    if (number <= last) {
-      this.complaints.push(`device ${this.number} got ${number} after ${last} on one connection`);
-    }
+    this.received.add(number);
+    numbers.push(number);
     const { channelID, version } = frame;
     const ack = { messageType: 'ack', updates: [{ channelID, version, code: 100 }] };
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(ack));
-    return Math.max(number, last);
   }
 
   private onClose(socket: WebSocket): void {
