@@ -100,6 +100,20 @@ describe('a process whose main', () => {
     expect(stderr).toMatch(/^TypeError: no such thing\n +at /);
   });
 
+  test('waits for something ends at SIGTERM with code 0, since nothing is open yet', () => {
+    const main = `setTimeout(() => process.kill(process.pid, 'SIGTERM'), 20);
+      await new Promise((resolve) => setTimeout(resolve, 10_000));`;
+    expect(run(main)).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('has its own way to stop is not stopped before', () => {
+    const main = `
+      process.on('SIGTERM', () => setTimeout(() => { console.log('drained'); process.exit(0); }, 20));
+      process.kill(process.pid, 'SIGTERM');
+      await new Promise((resolve) => setTimeout(resolve, 10_000));`;
+    expect(run(main)).toEqual({ code: 0, stdout: 'drained\n', stderr: '' });
+  });
+
   test('returns goes on until nothing is left to do', () => {
     const main = `setTimeout(() => console.log('served'), 20);`;
     expect(run(main)).toEqual({ code: 0, stdout: 'served\n', stderr: '' });

@@ -11,6 +11,7 @@ export function exitOnFailure(main: () => Promise<void>): void {
   const refusal = nodeRefusal();
   if (refusal) return leave(refusal);
   stopWithParent();
+  stopAtOnceUntilServing();
   main().catch(exitBecause);
 }
 
@@ -24,6 +25,15 @@ function stopWithParent(): void {
   if (!process.connected) return;
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   process.channel?.unref();
+}
+
+/** While a service starts, or waits for its stores, nobody else listens to signals, and there is nothing to drain. */
+function stopAtOnceUntilServing(): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(0);
+    });
+  }
 }
 
 /** What a person needs to read about a failure. */
