@@ -2,7 +2,7 @@
  * The REST door and the keeper. `ports` exports SubscriptionsView, SubscriptionLookup, PartitionView,
  * StreamProducer, StreamCatalog, the Registrar, and the process's log, health and metrics.
  */
-import { Module } from '@nestjs/common';
+import { Module, Optional } from '@nestjs/common';
 import type {
   BeforeApplicationShutdown,
   DynamicModule,
@@ -12,13 +12,14 @@ import type {
 import { APP_FILTER } from '@nestjs/core';
 import { Announcer, GoneSweep } from '#outcomes';
 import { Health, Log, Metrics, exitOnFailure } from '#runtime';
-import { StreamCatalog, StreamProducer } from '#streams';
+import { DeliveryStreams, StreamCatalog, StreamProducer } from '#streams';
 import { Registrar } from '#subscriptions';
-import { PartitionView, SubscriptionLookup, SubscriptionsView } from '#view';
+import { Leases, PartitionView, SubscriptionLookup, SubscriptionsView } from '#view';
 import { RegistrationConfig } from './config.js';
 import { DoorErrors } from './door-errors.js';
 import { KeeperController } from './keeper.controller.js';
 import { Keeper } from './keeper.js';
+import { OrphanedStreams } from './orphaned-streams.js';
 import { watchDoor, watchKeeper } from './registration-metrics.js';
 import { RegistrationController } from './registration.controller.js';
 import { Registrations } from './registrations.js';
@@ -33,6 +34,7 @@ export class RegistrationModule implements OnApplicationBootstrap, BeforeApplica
   constructor(
     private readonly unseenDevices: UnseenDevices,
     private readonly health: Health,
+    @Optional() private readonly orphanedStreams?: OrphanedStreams,
   ) {}
 
   /** The process's HTTP application is the door: made with `restAdapter(config)`, with `serveDocs(app)`. */
@@ -47,11 +49,13 @@ export class RegistrationModule implements OnApplicationBootstrap, BeforeApplica
 
   onApplicationBootstrap(): void {
     this.unseenDevices.start();
+    this.orphanedStreams?.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     this.health.draining();
     await this.unseenDevices.stop();
+    await this.orphanedStreams?.stop();
   }
 }
 
@@ -75,6 +79,11 @@ const providers: readonly Provider[] = [
     provide: UnseenDevices,
     inject: [Keeper, SubscriptionsView, SubscriptionLookup, Registrar, RegistrationConfig, Log],
     useFactory: createUnseenDevices,
+  },
+  {
+    provide: OrphanedStreams,
+    inject: [{ token: DeliveryStreams, optional: true }, { token: Leases, optional: true }, Log],
+    useFactory: createOrphanedStreams,
   },
   { provide: APP_FILTER, inject: [Log], useFactory: (log: Log) => new DoorErrors(log) },
 ];
@@ -137,4 +146,13 @@ function createUnseenDevices(
 ): UnseenDevices {
   const ports = { subscriptions, lookup, registrar, keeper };
   return new UnseenDevices(ports, { deviceDaysMax, log });
+}
+
+/** Where gateways come and go, which is where `ports` exports DeliveryStreams and Leases. */
+function createOrphanedStreams(
+  streams: DeliveryStreams | undefined,
+  leases: Leases | undefined,
+  log: Log,
+): OrphanedStreams | undefined {
+  return streams && leases && new OrphanedStreams({ streams, leases }, log);
 }
