@@ -4,6 +4,8 @@ import type { CloseName } from '#wire';
 /** Who ended a connection: we, for one of the reasons of the table, or the device or its network. */
 export type Closing = CloseName | 'device';
 
+const ENTRIES = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000];
+
 /** What a gateway has counted since it started; plain fields, read by a scrape and by tests. */
 export class GatewayCounts {
   opened = 0;
@@ -41,9 +43,25 @@ export class GatewayCounts {
   renewFailures = 0;
   /** From a delivery's append on our stream to its frame; the first of each batch. */
   readonly latency = new Buckets();
+  /** From the append of a notification to its frame, while its device is connected; of those whose time was told. */
+  readonly acceptToFrame = new Buckets();
+  /** To the script that settled its ack. */
+  readonly acceptToAck = new Buckets();
+  /** What a connection read from its mailbox until it was level. */
+  readonly backlog = new Buckets(ENTRIES);
+  /** What a re-check found in a mailbox. */
+  readonly mailbox = new Buckets(ENTRIES);
 
   closed(as: Closing): void {
     this.closes[as] = (this.closes[as] ?? 0) + 1;
+  }
+
+  sentAfter(ms: number): void {
+    this.acceptToFrame.observe(Math.max(0, ms) / 1_000);
+  }
+
+  settledAfter(ms: number): void {
+    this.acceptToAck.observe(Math.max(0, ms) / 1_000);
   }
 
   nacked(code: number | undefined): void {

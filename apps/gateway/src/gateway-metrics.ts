@@ -55,7 +55,50 @@ export function watchGateway(metrics: Metrics, gateway: Gateway, settler: Settle
     'from a delivery on the stream to its frame, first of a batch',
     counts.latency,
   );
+  watchBacklogs(metrics, counts);
   watchNow(metrics, gateway, settler);
+  watchMemory(metrics, gateway);
+}
+
+function watchBacklogs(metrics: Metrics, counts: GatewayCounts): void {
+  metrics.histogram(
+    'heliograph_gateway_accept_to_frame_seconds',
+    'from the append of a notification to its frame, while its device is connected; first of a slice',
+    counts.acceptToFrame,
+  );
+  metrics.histogram(
+    'heliograph_gateway_accept_to_ack_seconds',
+    'from the append of a notification until its ack is settled; of the same',
+    counts.acceptToAck,
+  );
+  metrics.histogram(
+    'heliograph_gateway_backlog',
+    'notifications that a connection read from its mailbox until it was level: one observation per drain',
+    counts.backlog,
+  );
+  metrics.histogram(
+    'heliograph_gateway_mailbox',
+    'notifications in the mailbox of a connected device, as re-checks find them',
+    counts.mailbox,
+  );
+}
+
+function watchMemory(metrics: Metrics, { connections }: Gateway): void {
+  const atStart = process.memoryUsage.rss();
+  metrics.gauge('heliograph_gateway_memory_per_device_bytes', {
+    help: 'resident memory beyond that at start, by connection: tells something with thousands of them',
+    read: () => (process.memoryUsage.rss() - atStart) / Math.max(1, connections.size),
+  });
+  metrics.gauge('heliograph_gateway_buffered_bytes', {
+    help: 'bytes that wait for devices that read slowly',
+    read: () => {
+      let bytes = 0;
+      connections.visitAll(({ isChoked, socket }) => {
+        if (isChoked) bytes += socket?.getBufferedAmount() ?? 0;
+      });
+      return bytes;
+    },
+  });
 }
 
 function watchNow(metrics: Metrics, gateway: Gateway, settler: Settler): void {

@@ -105,6 +105,12 @@ test('a gateway starts, delivers, shows its work, and drains', async () => {
     'heliograph_gateway_notifications_out_total 2',
     'heliograph_gateway_acks_total{result="decided"} 1',
     'heliograph_gateway_latency_seconds_count 1',
+    'heliograph_gateway_accept_to_frame_seconds_count 1',
+    'heliograph_gateway_accept_to_ack_seconds_count 1',
+    'heliograph_gateway_backlog_count 1',
+    'heliograph_gateway_backlog_sum 1',
+    'heliograph_gateway_buffered_bytes 0',
+    'heliograph_gateway_memory_per_device_bytes ',
   ]) {
     expect(text).toContain(line);
   }

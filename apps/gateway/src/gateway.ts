@@ -102,6 +102,7 @@ export class Gateway {
       pace: new Pace(limits.framesPerSecondMax, 2 * limits.framesPerSecondMax),
       clientPingMinMs: times.clientPingMinMs,
       clock: chance.ticks,
+      date: chance.clock,
     });
     const { helloDeadline } = this;
     this.sessions = new Sessions({ ...known, helloDeadline, messages, reading });

@@ -38,6 +38,8 @@ export interface ClientMessageParts {
   readonly counts: GatewayCounts;
   /** ms; only differences count. */
   readonly clock: () => number;
+  /** ms since the epoch. */
+  readonly date: () => number;
   readonly log: Log;
 }
 
@@ -85,16 +87,17 @@ export class OnClientMessage {
       const sent = session.take(version);
       if (sent === undefined) continue;
       isKnown = true;
-      const { id, offset } = sent;
-      void this.parts.settler.settle(partition, {
-        device,
-        offset,
-        id,
-        outcome: ACK_OUTCOMES[code],
-      });
+      const { id, offset, acceptedAtMs } = sent;
+      const outcome = ACK_OUTCOMES[code];
+      const settled = this.parts.settler.settle(partition, { device, offset, id, outcome });
+      if (acceptedAtMs > 0) void settled.then(() => this.settledSince(acceptedAtMs));
     }
     if (isKnown) this.parts.reading.soon(session);
     return isKnown;
+  }
+
+  private settledSince(acceptedAtMs: number): void {
+    this.parts.counts.settledAfter(this.parts.date() - acceptedAtMs);
   }
 
   private async onHello(session: Session, { uaid }: Hello): Promise<void> {

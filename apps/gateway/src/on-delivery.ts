@@ -98,10 +98,11 @@ export class OnDelivery implements PartitionReader {
   }
 
   /** Rule 3. */
-  private deliver(session: Session, { offset, record }: Notified): void {
+  private deliver(session: Session, { offset, record, at }: Notified): void {
     if (offset <= session.lastSent || session.isClosed) return;
     if (session.isLevel && session.hasRoom(this.parts.limits)) {
-      return this.parts.reading.send(session, { offset, record });
+      this.parts.reading.send(session, { offset, record }, at);
+      return at === undefined ? undefined : this.parts.counts.sentAfter(this.parts.clock() - at);
     }
     this.parts.counts.postponed++;
     session.fallBehind();

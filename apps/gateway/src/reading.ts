@@ -88,19 +88,29 @@ export class Reading {
     else if (entries.length > 0) this.sendAll(session, entries);
     else if (session.hasCome) session.wantsRead = true;
     // While a claim is under way nobody becomes level: its reply will ask for the read that decides.
-    else if (!session.isClaiming) session.isLevel = true;
+    else if (!session.isClaiming) this.level(session);
+  }
+
+  private level(session: Session): void {
+    if (!session.isLevel) this.parts.counts.backlog.observe(session.backlog);
+    session.backlog = 0;
+    session.isLevel = true;
   }
 
   private sendAll(session: Session, entries: readonly MailboxEntry[]): void {
     session.wantsRead = true;
+    session.backlog += entries.length;
     if (entries.length === 1) return this.send(session, entries[0] as MailboxEntry);
     session.socket?.cork(() => {
       for (const entry of entries) this.send(session, entry);
     });
   }
 
-  /** Sends one, above what was sent and if there is room: a live delivery or an entry that was read. */
-  send(session: Session, entry: MailboxEntry): void {
+  /**
+   * Sends one, above what was sent and if there is room: a live delivery, perhaps with the time of its append, or
+   * an entry that was read.
+   */
+  send(session: Session, entry: MailboxEntry, acceptedAtMs = 0): void {
     if (entry.offset <= session.lastSent || !session.hasRoom(this.parts.limits)) return;
     let notification;
     try {
@@ -109,10 +119,15 @@ export class Reading {
       session.lastSent = entry.offset;
       return this.giveUp(session, entry);
     }
-    session.notify(entry.offset, entry.record.length, notification);
+    const { offset, record } = entry;
+    session.notify(
+      { id: notification.id, offset, bytes: record.length, acceptedAtMs },
+      notification,
+    );
     this.parts.counts.notificationsOut++;
     this.parts.counts.framesOut++;
   }
+
   /** No device can ever read it: it ends here, or it would come again with every read. */
   private giveUp(session: Session, { offset, record }: MailboxEntry): void {
     this.parts.counts.undecodable++;

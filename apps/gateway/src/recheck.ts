@@ -37,6 +37,7 @@ export class Recheck {
     const waiting = new Set(this.parts.settler.underWay(partition, device));
     for (const { offset } of unacked ?? []) waiting.add(offset);
     const offsets = await this.parts.mailbox.offsets(device);
+    if (offsets !== undefined) this.parts.counts.mailbox.observe(offsets.length);
     return offsets?.some((offset) => offset <= lastSent && !waiting.has(offset)) ?? false;
   }
 }

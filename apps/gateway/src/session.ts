@@ -16,6 +16,8 @@ export interface Unacked {
   readonly id: MessageId;
   readonly offset: number;
   readonly bytes: number;
+  /** When it was appended to the log, ms; 0: not told. Only measured by. */
+  readonly acceptedAtMs: number;
 }
 
 /**
@@ -57,6 +59,8 @@ export class Session {
   isLevel = false;
   wantsRead = false;
   isReading = false;
+  /** Read from the mailbox since it was level last, or since hello. */
+  backlog = 0;
   /** It is in the list of those that read at the end of this turn. */
   readsSoon = false;
   /** A delivery, a poke or a claim came since the read under way was issued: that read cannot make it level. */
@@ -106,12 +110,11 @@ export class Session {
   }
 
   /** Sends a notification; it stands in the window until it is acknowledged. */
-  notify(offset: number, bytes: number, notification: Notification): void {
-    this.lastSent = offset;
-    const { id } = notification;
-    if (this.unacked === undefined) this.unacked = [{ id, offset, bytes }];
-    else this.unacked.push({ id, offset, bytes });
-    this.unackedBytes += bytes;
+  notify(sent: Unacked, notification: Notification): void {
+    this.lastSent = sent.offset;
+    if (this.unacked === undefined) this.unacked = [sent];
+    else this.unacked.push(sent);
+    this.unackedBytes += sent.bytes;
     this.say(frameOf(notification));
   }
 

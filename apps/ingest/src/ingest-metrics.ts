@@ -13,8 +13,8 @@ export function watchIngest(metrics: Metrics, counts: IngestCounts): void {
     read: () => counts.canceled,
   });
   metrics.counter('heliograph_ingest_refused_total', {
-    help: 'requests refused, by the row of the refusal table',
-    by: ['refusal'],
+    help: 'requests refused, by the row of the refusal table and its errno',
+    by: ['refusal', 'errno'],
     read: () => byLabel(counts.refused),
   });
   metrics.counter('heliograph_ingest_aborted_total', {
@@ -40,7 +40,14 @@ export function watchIngest(metrics: Metrics, counts: IngestCounts): void {
   );
 }
 
-function byLabel(refused: Readonly<Record<RefusalName, number>>): Record<string, number> {
+function byLabel(
+  refused: Readonly<Record<RefusalName, number>>,
+): Record<string, Record<string, number>> {
   const names = Object.keys(refused) as RefusalName[];
-  return Object.fromEntries(names.map((name) => [REFUSALS[name].label, refused[name]]));
+  return Object.fromEntries(
+    names.map((name) => {
+      const { label, errno } = REFUSALS[name];
+      return [label, { [errno]: refused[name] }];
+    }),
+  );
 }

@@ -44,7 +44,9 @@ test('the module opens its port when the application is up, shows what it counts
     const origin = `http://127.0.0.1:${String(listens?.['port'])}`;
     expect((await post(`${origin}/wpush/v1/x`)).status).toBe(404);
     const { text } = await metrics.scrape();
-    expect(text).toContain('heliograph_ingest_refused_total{refusal="receiver_unknown"} 1');
+    expect(text).toContain(
+      'heliograph_ingest_refused_total{refusal="receiver_unknown",errno="102"} 1',
+    );
     expect(text).toContain('heliograph_ingest_accepted_total 0');
     await app.close();
     await expect(fetch(origin)).rejects.toThrow();

@@ -4,7 +4,7 @@
  */
 import { deliveriesOf, encodeDelivery } from '#streams';
 import type { StreamRecord } from '#streams';
-import type { Holder, Routable, Settlement } from '#view';
+import type { Command, Holder, Routable, Settlement } from '#view';
 import type { OwnedPartition } from './owned-partition.js';
 import type { RouterCounts } from './router-counts.js';
 import type { RouterPorts } from './router-ports.js';
@@ -17,11 +17,13 @@ export class Deliveries {
 
   /**
    * Resolves when every delivery is on its stream, in log order. Returns what has to be dropped now: TTL 0
-   * and nobody there. Anything else without a holder waits in its mailbox.
+   * and nobody there. Anything else without a holder waits in its mailbox. `commands` of the slice tell when
+   * the first delivery for each gateway was appended.
    */
   async deliver(
     owned: OwnedPartition,
     routables: readonly Routable[],
+    commands: readonly Command[],
   ): Promise<readonly Settlement[]> {
     const dropped: Settlement[] = [];
     const perGateway = new Map<string, StreamRecord[]>();
@@ -33,14 +35,15 @@ export class Deliveries {
           (await this.standsNow(owned, holder, looked)))
       ) {
         const { epoch, connection } = holder;
+        const records = perGateway.get(holder.gateway);
         const delivery = encodeDelivery({
           kind: 'notification',
           epoch,
           connection,
           offset,
           record,
+          at: records === undefined ? timeOf(commands, offset) : undefined,
         });
-        const records = perGateway.get(holder.gateway);
         if (records === undefined) perGateway.set(holder.gateway, [delivery]);
         else records.push(delivery);
       } else {
@@ -81,4 +84,12 @@ export class Deliveries {
     else if (appends.length > 1) await Promise.all(appends);
     this.counts.delivered += count;
   }
+}
+
+/** Undefined for what was applied by an earlier slice: it is delivered again, and its time tells nothing. */
+function timeOf(commands: readonly Command[], offset: number): number | undefined {
+  for (const command of commands) {
+    if (command.kind === 'put' && command.offset === offset) return command.at;
+  }
+  return undefined;
 }

@@ -33,6 +33,9 @@ export class OwnedPartition implements Belief {
   /** Resolves when every announcement made so far is in the log, or was left to the outbox sweep. */
   announced: Promise<void> = Promise.resolve();
 
+  /** Of the oldest outcome that the last look into the outbox found unannounced; 0: none is late. */
+  outboxAgeMs = 0;
+
   constructor(readonly partition: number) {}
 
   believe(mark: Mark): void {

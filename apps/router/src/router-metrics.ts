@@ -57,6 +57,10 @@ export function watchRouter(
       return { ready, rebuilding: router.owned.size - ready };
     },
   });
+  metrics.gauge('heliograph_router_outbox_age_seconds', {
+    help: 'of the oldest outcome that a look into the outboxes found late (beyond 10 s) and unannounced; else 0',
+    read: () => Math.max(0, ...router.owned.all().map(({ outboxAgeMs }) => outboxAgeMs)) / 1_000,
+  });
   metrics.gauge('heliograph_router_lag', {
     help: 'offsets between what is applied and the end of the log',
     by: ['partition'],

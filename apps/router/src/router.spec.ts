@@ -52,9 +52,20 @@ describe('a notification', () => {
     await owner.readOn();
     const { epoch, connection } = HELD;
     expect(await field.deliveries('g1')).toEqual([
-      { kind: 'notification', epoch, connection, offset, record: value },
+      { kind: 'notification', epoch, connection, offset, record: value, at: field.now },
     ]);
     expect(await waiting()).toEqual([offset]);
+  });
+
+  test('tells a gateway when the first of a slice was appended', async () => {
+    await field.held(device, HELD);
+    const times = async (): Promise<(number | undefined)[]> =>
+      (await field.deliveries('g1')).map((one) => (one.kind === 'notification' ? one.at : NaN));
+    await put();
+    field.now += 5;
+    await put();
+    await owner.readOn();
+    expect(await times()).toEqual([field.now - 5, undefined]);
   });
 
   test('stands on its stream in the order of the log, on each gateway’s own', async () => {

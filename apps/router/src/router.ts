@@ -21,6 +21,8 @@ export const LOG_BEHIND_MS_MAX = 60_000;
 
 /** The log is asked for its end no more often than that: it costs a broker a request. */
 const COMPARE_EVERY_MS = 10_000;
+/** What is delivered again tells no latency. */
+const NOTHING: Slice['commands'] = [];
 /** More announcements than that on their way to the log hold up the partition. */
 export const UNANNOUNCED_MAX = 5_000;
 
@@ -110,7 +112,8 @@ export class Router implements PartitionReader {
     }
     if (!owned.isOwned) return undefined;
     if (applied.routables.length > 0) {
-      const dropped = await this.deliveries.deliver(owned, applied.routables);
+      const commands = isAgain ? NOTHING : slice.commands;
+      const dropped = await this.deliveries.deliver(owned, applied.routables, commands);
       if (dropped.length > 0) await this.drop(owned, dropped);
       if (!isAgain) this.measure(slice.firstAt);
     }

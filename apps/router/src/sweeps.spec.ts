@@ -81,12 +81,18 @@ describe('the outbox sweep', () => {
 
   test('announces what its decider did not within 10 s', async () => {
     const offset = await acked();
-    const sweep = sweeps(new OutboxSweep(field, owner.router.counts));
+    const clock = (): number => field.now;
+    const sweep = sweeps(new OutboxSweep(field, owner.router.counts, clock));
+    const ageMs = (): number | undefined => owner.router.owned.get(0)?.outboxAgeMs;
     field.now += OUTBOX_AGE_MS - 1;
     await sweep.run(0);
     expect(await field.announced()).toEqual([]);
+    expect(ageMs()).toBe(0);
     field.now += 1;
     await sweep.run(60_000);
+    expect(ageMs()).toBe(OUTBOX_AGE_MS);
+    await sweep.run(120_000);
+    expect(ageMs()).toBe(0);
     expect(await field.announced()).toMatchObject([{ offset, outcome: 'delivered' }]);
     expect(await outbox()).toEqual([]);
     expect(owner.router.counts.announcedLate).toBe(1);

@@ -26,6 +26,7 @@ const deliveries: readonly Delivery[] = [
   { ...notification, epoch: 0, connection: 0, offset: 0 },
   { kind: 'displace', device, connection: 2 ** 53 - 1 },
   { kind: 'ready', partition: 31 },
+  { ...notification, at: 1_800_000_000_000 },
 ];
 
 describe('a delivery record', () => {
@@ -41,6 +42,11 @@ describe('a delivery record', () => {
     const decoded = decodeDelivery(encoded);
     expect(encoded.value).toBe(record);
     expect(decoded.kind === 'notification' && decoded.record).toBe(record);
+  });
+
+  test.each(['', '-1', '1e3', '9'.repeat(16), 'x'])('is not lost for the time %j', (at) => {
+    const decoded = decodeDelivery({ ...encodeDelivery(notification), headers: { at } });
+    expect(decoded).toEqual(notification);
   });
 
   test.each<[string, Delivery]>([

@@ -4,7 +4,7 @@
  */
 import type { DeviceId } from '#webpush';
 import { checkHead } from './notification-record.js';
-import type { StreamRecord } from './record.js';
+import type { RecordHeaders, StreamRecord } from './record.js';
 import { UndecodableRecord } from './undecodable-record.js';
 
 export type Delivery =
@@ -17,6 +17,8 @@ export type Delivery =
       readonly offset: number;
       /** See peekNotification, decodeNotification; its device: deviceOf. */
       readonly record: Buffer;
+      /** When it was appended to `notifications`, ms; told for some, to measure by. */
+      readonly at?: number;
     }
   /** Another connection holds the device now: close this one (rule 7). */
   | { readonly kind: 'displace'; readonly device: DeviceId; readonly connection: number }
@@ -40,6 +42,8 @@ const READY_BYTES = 6;
  * ready        = %x03 partition                 ; u32
  *
  * value        = record / null                  ; the notification's record; null for the other two
+ *
+ * header at    = 1*DIGIT                        ; ms; with a notification, or not
  * ```
  */
 export function encodeDelivery(delivery: Delivery): StreamRecord {
@@ -48,7 +52,10 @@ export function encodeDelivery(delivery: Delivery): StreamRecord {
     writeWhole(key, delivery.epoch, 2);
     writeWhole(key, delivery.connection, 10);
     writeWhole(key, delivery.offset, 18);
-    return { key, value: delivery.record };
+    const { record, at } = delivery;
+    return at === undefined
+      ? { key, value: record }
+      : { key, value: record, headers: { at: String(at) } };
   }
   if (delivery.kind === 'displace') {
     const key = keyFor(DISPLACE, DISPLACE_BYTES);
@@ -64,7 +71,7 @@ export function encodeDelivery(delivery: Delivery): StreamRecord {
 }
 
 /** Throws {@link UndecodableRecord}. Of the notification's record only its head is looked at. */
-export function decodeDelivery({ key, value }: StreamRecord): Delivery {
+export function decodeDelivery({ key, value, headers }: StreamRecord): Delivery {
   const kind = key[0] === VERSION ? key[1] : undefined;
   if (kind === NOTIFICATION && key.length === NOTIFICATION_BYTES && value !== null) {
     checkHead(value);
@@ -75,6 +82,7 @@ export function decodeDelivery({ key, value }: StreamRecord): Delivery {
       connection: readWhole(key, 10),
       offset: readWhole(key, 18),
       record: value,
+      at: headers === undefined ? undefined : timeOf(headers),
     };
   }
   if (kind === DISPLACE && key.length === DISPLACE_BYTES && value === null) {
@@ -85,6 +93,11 @@ export function decodeDelivery({ key, value }: StreamRecord): Delivery {
     return { kind: 'ready', partition: key.readUInt32BE(2) };
   }
   throw new UndecodableRecord(`delivery with the address ${key.toString('hex', 0, 32)}`);
+}
+
+/** Only measured by: whatever else stands there is no reason to lose a delivery. */
+function timeOf({ at }: RecordHeaders): number | undefined {
+  return at !== undefined && /^\d{1,15}$/.test(at) ? Number(at) : undefined;
 }
 
 function keyFor(kind: number, size: number): Buffer {
