@@ -26,20 +26,24 @@ export interface ClusterOptions {
   readonly partitions?: number;
   /** For every service. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: one server of its own. It ends with the cluster. */
+  readonly redis?: RedisServer;
+  /** Nothing is started but Kafka and Redis, and the streams are created. */
+  readonly isAsleep?: boolean;
 }
 
 type Role = 'gateway' | 'ingest' | 'router' | 'registration';
 const HOST = '127.0.0.1';
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const [kafka, redis] = await Promise.all([startKafka(), startRedis()]);
+  const [kafka, redis] = await Promise.all([startKafka(), options.redis ?? startRedis()]);
   const { gateways, ingests, routers, registrations } = options;
   const services = gateways + ingests + routers + registrations;
   const ports = await freePorts(services + gateways + ingests + registrations);
   const cluster = new Cluster(kafka, redis, options, [...ports]);
   try {
     await cluster.createStreams();
-    await cluster.start();
+    if (!options.isAsleep) await cluster.start();
   } catch (error) {
     await cluster.dispose();
     throw error;

@@ -79,10 +79,9 @@ class LocalRedis implements RedisServer {
   }
 }
 
-export interface RedisShards {
+export interface RedisShards extends RedisServer {
   readonly urls: readonly string[];
   readonly servers: readonly RedisServer[];
-  stop(): Promise<void>;
 }
 
 /** Three masters that share the slots. */
@@ -103,9 +102,17 @@ export async function startRedisCluster(): Promise<RedisShards> {
   const create = ['--cluster', 'create', ...nodes, '--cluster-yes'];
   const made = spawnSync(programOf('redis-cli'), create, { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`${made.stdout}${made.stderr}`);
+  const urls = servers.map(({ url }) => url);
+  const all = async (act: (server: LocalRedis) => Promise<unknown>): Promise<void> =>
+    void (await Promise.all(servers.map(act)));
   return {
-    urls: servers.map(({ url }) => url),
+    url: urls.join(','),
+    urls,
     servers,
+    end: (signal) => all((server) => server.end(signal)),
+    start: () => all((server) => server.start()),
+    flush: () => all((server) => server.flush()),
+    signal: (signal) => servers.forEach((server) => server.signal(signal)),
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
       rmSync(folder, { recursive: true, force: true });
