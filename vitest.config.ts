@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     include: ['{apps,libs,test}/**/*.{spec,e2e-spec}.ts'],
+    // Needs a container engine and built images: `npm run test:compose`.
+    exclude: process.env.TEST_COMPOSE ? [] : ['test/compose.e2e-spec.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
