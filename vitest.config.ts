@@ -5,11 +5,7 @@ export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    // Those that need a container engine run where the image to test is named.
-    include: [
-      '{apps,libs,test}/**/*.{spec,e2e-spec}.ts',
-      ...(process.env.TEST_IMAGE ? ['test/*.docker-spec.ts'] : []),
-    ],
+    include: ['{apps,libs,test}/**/*.{spec,e2e-spec}.ts'],
     // Needs a container engine and built images: `npm run test:compose`.
     exclude: process.env.TEST_COMPOSE ? [] : ['test/compose.e2e-spec.ts'],
     testTimeout: 20_000,
