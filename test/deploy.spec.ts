@@ -1,4 +1,7 @@
-/** What stands in `deploy/` fits the code: settings, roles, metrics. The running cluster is `compose.e2e-spec.ts`. */
+/**
+ * What stands in `deploy/` fits the code: settings, roles, metrics. The running cluster is
+ * `compose.e2e-spec.ts`.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
