@@ -190,6 +190,33 @@ describe('register', () => {
     expect(await registrar.register(device, third)).toMatchObject({ kind: 'registered' });
   });
 
+  test('refuses what is one too many also among those that come at once', async () => {
+    const { registrar, lookup } = await setUp({ subscriptionsPerDeviceMax: 2 });
+    const wanted = Array.from({ length: 8 }, () => randomBytes(16).toString('hex'));
+    const answers = await Promise.all(
+      wanted.map((one) => registrar.register(device, one as SubscriptionId)),
+    );
+    expect(answers.map(({ kind }) => kind)).toEqual([
+      ...['registered', 'registered'],
+      ...Array<string>(6).fill('refused'),
+    ]);
+    expect((await lookup.list(device)).subscriptions).toHaveLength(2);
+  });
+
+  test('goes on with the next one of a device when one has failed', async () => {
+    let failures = 2; // its last-seen and itself
+    const { registrar } = await setUp({ subscriptionsPerDeviceMax: 1 }, (real) => {
+      const append = real.append.bind(real);
+      real.append = (...record) =>
+        failures-- > 0 ? Promise.reject(new Error('away')) : append(...record);
+      return real;
+    });
+    const failed = registrar.register(device, subscription);
+    const next = registrar.register(device, other);
+    await expect(failed).rejects.toThrow('away');
+    expect(await next).toMatchObject({ kind: 'registered' });
+  });
+
   test('appends a last-seen with the first subscription, and again after a week', async () => {
     let now = 1_000_000;
     const { registrar, facts } = await setUp({ clock: () => now });

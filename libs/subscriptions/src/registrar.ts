@@ -48,6 +48,8 @@ export const SEEN_AGAIN_AFTER_MS = 7 * 86_400_000;
  */
 export class Registrar {
   private readonly clock: () => number;
+  /** The latest registration under way of a device: the next one waits for it. */
+  private readonly turns = new Map<DeviceId, Promise<Registration>>();
 
   constructor(
     private readonly ports: RegistrarPorts,
@@ -65,7 +67,7 @@ export class Registrar {
     subscription: SubscriptionId,
     counterpart: Counterpart = {},
   ): Promise<Registration> {
-    return this.inTime('register', this.issue(device, subscription, counterpart));
+    return this.inTurn(device, () => this.issue(device, subscription, counterpart));
   }
 
   /** Removes one subscription; an unknown one is removed just as well. */
@@ -86,6 +88,18 @@ export class Registrar {
   /** Removes the device with all that it has. */
   forget(device: DeviceId): Promise<void> {
     return this.inTime('forget', this.remove(device));
+  }
+
+  /** One after the other, each with its deadline: at once, all of them would find room below the limit. */
+  private inTurn(device: DeviceId, issue: () => Promise<Registration>): Promise<Registration> {
+    const before = this.turns.get(device);
+    const turn = this.inTime('register', before ? before.then(issue, issue) : issue());
+    this.turns.set(device, turn);
+    const end = (): void => {
+      if (this.turns.get(device) === turn) this.turns.delete(device);
+    };
+    turn.then(end, end);
+    return turn;
   }
 
   private async issue(
