@@ -8,6 +8,9 @@ import { DemoModule } from './demo.module.js';
 
 /** A PushSubscription is half a kilobyte. */
 const BODY_BYTES_MAX = 16_384;
+/** For a whole request to come. Fastify sets the one, Node the other, and looks every 30 s unless it is told. */
+const REQUEST_MS = 10_000;
+const SERVER = { headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1_000 } as const;
 
 exitOnFailure(async () => {
   const env = new EnvReader(process.env);
@@ -19,7 +22,7 @@ exitOnFailure(async () => {
   const module = DemoModule.forRoot(config, log);
   const app = await NestFactory.create<NestFastifyApplication>(
     module,
-    new FastifyAdapter({ bodyLimit: BODY_BYTES_MAX }),
+    new FastifyAdapter({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_MS, http: SERVER }),
     {
       logger: new NestLog(log),
       // A page that is open must not keep the site from stopping.

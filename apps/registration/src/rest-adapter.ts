@@ -6,11 +6,22 @@ import type { RegistrationConfig } from './config.js';
 import { docsPage } from './docs-page.js';
 import type { Reply } from './registration.controller.js';
 
+/** Bytes of a body at the REST door; beyond it 413. */
 export const BODY_BYTES_MAX = 16_384;
+/** Bytes of a request's head at the REST door; beyond it 431. */
+export const HEAD_BYTES_MAX = 8_192;
+/** For a whole request to come; a connection that is slower is closed. */
+const REQUEST_MS = 10_000;
+const SERVER = {
+  maxHeaderSize: HEAD_BYTES_MAX,
+  // Node takes the longer of the two for the whole request, and looks every 30 s unless it is told.
+  headersTimeout: REQUEST_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: 1_000,
+} as const;
 const LIMITS = {
   bodyLimit: BODY_BYTES_MAX,
-  /** For a whole request to come. */
-  requestTimeout: 10_000,
+  requestTimeout: REQUEST_MS,
   /** Whatever stands in a path is answered by the door itself. */
   routerOptions: { maxParamLength: 16_384 },
   /** Paths and headers hold secrets. */
@@ -19,9 +30,9 @@ const LIMITS = {
 
 /** The HTTP adapter of the process that has the REST door. */
 export function restAdapter({ door: { tls } }: RegistrationConfig): FastifyAdapter {
-  if (!tls) return new FastifyAdapter(LIMITS);
+  if (!tls) return new FastifyAdapter({ ...LIMITS, http: SERVER });
   try {
-    const https = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
+    const https = { ...SERVER, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
     return new FastifyAdapter({ ...LIMITS, https });
   } catch (cause) {
     throw new StartRefused(

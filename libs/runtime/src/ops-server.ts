@@ -19,7 +19,7 @@ export class OpsServer {
     private readonly metrics: Metrics,
   ) {
     this.server = createServer(
-      { requestTimeout: 5_000, maxHeaderSize: 8_192 },
+      { requestTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
       (request, response) => {
         this.answer(request, response).catch((error: unknown) => {
           if (!response.headersSent) send(response, 500, 'text/plain', `${String(error)}\n`);
