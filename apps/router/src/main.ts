@@ -14,7 +14,7 @@ exitOnFailure(async () => {
   const config = routerConfig(env);
   env.finish(); // refuses a bad environment, all problems at once
   const log = Log.open({ level: cluster.process.logLevel, service: 'router' });
-  const member = { role: 'router', mailboxMax: config.mailboxMax } as const;
+  const member = { role: 'router', ...config } as const;
   const ports = await ClusterModule.join(cluster, member, log); // what it stands on; waits for it
   const reads: AsyncMicroserviceOptions = {
     inject: [StreamConsumer],

@@ -46,7 +46,7 @@ export class EmbeddedModule implements OnApplicationShutdown {
     const embedded = await openLog(config, log);
     const store = new EmbeddedStore({
       ...config,
-      mailboxMax: config.router.mailboxMax,
+      ...config.router,
       // A claim outlives two re-checks that are missed (design §4).
       holderTtlMs: 3 * config.gateway.times.recheckIntervalMs,
     });

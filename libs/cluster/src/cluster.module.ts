@@ -61,6 +61,7 @@ export interface Member {
   /** Default: 5 s. */
   readonly appendDeadlineMs?: number;
   readonly mailboxMax?: number;
+  readonly mailboxBytesMax?: number;
   /** A claim that is not renewed for so long lapses: three re-checks (design §5, rule 8). */
   readonly holderTtlMs?: number;
   /** Of a service that registers. */
@@ -247,7 +248,7 @@ class Joining {
     const options = {
       partitions: this.config.partitions,
       mailboxMax: this.member.mailboxMax ?? MAILBOX_MAX,
-      mailboxBytesMax: MAILBOX_BYTES_MAX,
+      mailboxBytesMax: this.member.mailboxBytesMax ?? MAILBOX_BYTES_MAX,
       holderTtlMs: this.member.holderTtlMs ?? HOLDER_TTL_MS,
     };
     const scripts = new RedisScripts({ redis: quick.client, ...options });
