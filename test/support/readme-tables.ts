@@ -114,7 +114,7 @@ async function limits(): Promise<Table> {
   const fixed = readSources()
     .filter(({ path, isTest }) => FACES_OUTSIDE.test(path) && !isTest)
     .flatMap(({ text }) => [...text.matchAll(LIMIT_CONSTANT)])
-    .map(([, doc = '', , value = '']) => [doc.replace(/\.$/, ''), number(product(value)), 'fixed']);
+    .map(([, doc = '', , value = '']) => [phrase(doc), number(product(value)), 'fixed']);
   return { columns: ['Limit', 'Default', 'Setting'], rows: [...set, ...fixed] };
 }
 
@@ -159,6 +159,11 @@ async function metrics(): Promise<Table> {
   } finally {
     await service.dispose();
   }
+}
+
+/** A comment is a sentence, a cell is not. */
+function phrase(doc: string): string {
+  return `${doc.charAt(0).toLowerCase()}${doc.slice(1).replace(/\.$/, '')}`;
 }
 
 function unitOf(metric: string): string {

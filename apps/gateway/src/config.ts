@@ -85,20 +85,28 @@ function limits(env: EnvReader): ConnectionLimits {
     frameBytesMax: limit(
       'FRAME_BYTES_MAX',
       [65_536, 1_024, 1_048_576],
-      'bytes of a device’s frame',
+      'bytes of a device’s frame; a longer one closes',
     ),
     framesPerSecondMax: limit(
       'FRAMES_PER_SECOND_MAX',
       [1_000, 1, 1_000_000],
-      'frames per second and connection, twice as many at once; acks of what was sent are free',
+      'frames per second and connection, twice as many at once; one more closes; acks of what was sent are free',
     ),
     connectionsPerAddressMax: limit(
       'CONNECTIONS_PER_ADDRESS_MAX',
       [0, 0, 1_000_000],
-      'connections per client address (IPv6: per /64); 0: no limit',
+      'connections per client address (IPv6: per /64); one more is 429; 0: no limit',
     ),
-    windowMax: limit('WINDOW_MAX', [64, 1, 10_000], 'notifications sent and not acknowledged'),
-    windowBytesMax: limit('WINDOW_BYTES_MAX', [262_144, 1_024, 67_108_864], 'their bytes'),
+    windowMax: limit(
+      'WINDOW_MAX',
+      [64, 1, 10_000],
+      'notifications sent and not acknowledged; the next one waits',
+    ),
+    windowBytesMax: limit(
+      'WINDOW_BYTES_MAX',
+      [262_144, 1_024, 67_108_864],
+      'their bytes; when they are reached, the next one waits',
+    ),
     socketBufferBytesMax: limit(
       'SOCKET_BUFFER_BYTES_MAX',
       [524_288, 1_024, 67_108_864],
@@ -116,7 +124,11 @@ function times(env: EnvReader): GatewayTimes {
   const time = (name: string, ask: readonly [number, number, number], doc: string): number =>
     env.integer(name, { default: ask[0], min: ask[1], max: ask[2], doc });
   return {
-    helloTimeoutMs: time('HELLO_TIMEOUT_MS', [5_000, 10, 600_000], 'for the first frame, ms'),
+    helloTimeoutMs: time(
+      'HELLO_TIMEOUT_MS',
+      [5_000, 10, 600_000],
+      'for the first frame, ms; who has not sent it by then is closed',
+    ),
     pingIntervalMs: time(
       'PING_INTERVAL_MS',
       [300_000, 4_000, PING_INTERVAL_MS_MAX],

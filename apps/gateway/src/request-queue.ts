@@ -10,8 +10,9 @@ export interface Waiting {
   readonly bytes: number;
 }
 
-/** A device that sends more while it waits for a reply gets no further (contract §1 gives a reply 1 s). */
+/** Requests of one device that wait for their reply; one more closes. */
 export const WAITING_MAX = 2_000;
+/** Their bytes. */
 export const WAITING_BYTES_MAX = 1_048_576;
 
 export class RequestQueue {

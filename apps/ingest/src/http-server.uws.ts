@@ -39,6 +39,8 @@ export interface IngestServerParts {
   readonly log: Log;
 }
 
+/** Bytes of a request's head, in at most 98 fields, at the ports of devices and senders; beyond it 431. */
+export const HEAD_BYTES_MAX = 4_096; // fixed by the library
 /** A refused body up to this size is read and dropped, so that the connection can go on. */
 const DROPPED_BYTES_MAX = 1_048_576;
 const DEADLINE_LOOK_MS = 100;
@@ -241,7 +243,7 @@ export class IngestServer {
     if (!this.proxies.trusts(peer)) return this.proxies.clientOf(peer, undefined);
     // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
     const proxied = textOf(res.getProxiedRemoteAddressAsText());
-    return proxied || this.proxies.clientOf(peer, head.forwardedFor);
+    return this.proxies.clientOf(proxied || peer, head.forwardedFor);
   }
 }
 
