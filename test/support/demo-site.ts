@@ -6,6 +6,8 @@ export interface DemoSiteOptions {
   readonly gatewayUrl: string;
   readonly endpointUrl: string;
   readonly dataDir: string;
+  /** Beside these. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** An hour: a test asks for each quote, and nothing else arrives. */
@@ -17,7 +19,8 @@ export class DemoSite {
     private readonly watched: Watched,
   ) {}
 
-  static async start({ gatewayUrl, endpointUrl, dataDir }: DemoSiteOptions): Promise<DemoSite> {
+  static async start(options: DemoSiteOptions): Promise<DemoSite> {
+    const { gatewayUrl, endpointUrl, dataDir } = options;
     const env = {
       PATH: process.env.PATH ?? '',
       DEMO_PORT: '0',
@@ -25,6 +28,7 @@ export class DemoSite {
       PUBLIC_ENDPOINT_URL: endpointUrl,
       DATA_DIR: dataDir,
       QUOTE_INTERVAL_MS: String(NEVER_BY_ITSELF_MS),
+      ...options.env,
     };
     const watched = new Watched(spawn(process.execPath, ['dist/apps/demo/src/main.js'], { env }));
     const [, address = ''] = await watched.until(/"address":"([^"]+)"/);
