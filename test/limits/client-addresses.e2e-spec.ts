@@ -81,6 +81,16 @@ describe('CONNECTIONS_PER_ADDRESS_MAX', () => {
     expect(await statusesOf(PROXY, { forwardedFor: '198.51.100.2' })).toEqual(['101']);
   });
 
+  test('takes all lines of X-Forwarded-For: what a client wrote stands above the line of the proxy', async () => {
+    const statuses: string[] = [];
+    for (const forged of ['198.51.100.41', '198.51.100.42', '198.51.100.43']) {
+      const peer = await connect(limited.service.ports.gateway, PROXY);
+      const lines = { 'x-forwarded-for': forged, 'X-Forwarded-For': '203.0.113.41' };
+      statuses.push(...(await peer.send(upgrade('/', lines)).answered()).statuses);
+    }
+    expect(statuses).toEqual(['101', '101', '429']);
+  });
+
   test('counts an IPv6 customer, who has a whole /64, as one', async () => {
     const [a, b, c] = ['2001:db8:0:1::1', '[2001:db8:0:1::2]:443', '2001:db8:0:1:ffff::3'];
     const next = '2001:db8:0:2::1';

@@ -147,8 +147,17 @@ export class SocketServer {
     if (!this.proxies.trusts(peer)) return this.proxies.clientOf(peer, undefined);
     // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
     const proxied = textOf(res.getProxiedRemoteAddressAsText());
-    return this.proxies.clientOf(proxied || peer, req.getHeader('x-forwarded-for'));
+    return this.proxies.clientOf(proxied || peer, forwardedFor(req));
   }
+}
+
+/** All its lines: a proxy may put its own below what its client wrote, and `getHeader` gives the first. */
+function forwardedFor(req: HttpRequest): string {
+  const lines: string[] = [];
+  req.forEach((name, value) => {
+    if (name === 'x-forwarded-for') lines.push(value);
+  });
+  return lines.join(',');
 }
 
 /** The one protocol of ours that was offered, or none: then none is echoed. */
