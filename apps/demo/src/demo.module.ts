@@ -4,6 +4,7 @@ import {
   type BeforeApplicationShutdown,
   type DynamicModule,
   type OnApplicationBootstrap,
+  type OnApplicationShutdown,
 } from '@nestjs/common';
 import { Log } from '#runtime';
 import { DemoConfig } from './config.js';
@@ -21,12 +22,15 @@ import { VapidKeys, vapidKeysIn } from './vapid-keys.js';
 
 /** The stock-quotes site: its page, the endpoints it is given, and the quotes that it sends to them. */
 @Module({})
-export class DemoModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class DemoModule
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   constructor(
     private readonly config: DemoConfig,
     private readonly feed: QuoteFeed,
     private readonly courier: Courier,
     private readonly reports: Reports,
+    private readonly subscribers: Subscribers,
   ) {}
 
   static forRoot(config: DemoConfig, log: Log): DynamicModule {
@@ -61,5 +65,10 @@ export class DemoModule implements OnApplicationBootstrap, BeforeApplicationShut
     this.feed.stop();
     this.courier.close();
     this.reports.close();
+  }
+
+  /** Behind the last request that may add an endpoint. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.subscribers.close();
   }
 }

@@ -57,6 +57,15 @@ describe('the subscribers', () => {
     expect(open().count).toBe(0);
   });
 
+  test('are written to the end when the site closes, and not after it', async () => {
+    const subscribers = open();
+    void subscribers.add(subscription('one'));
+    await subscribers.close();
+    expect(open().count).toBe(1);
+    await subscribers.add(subscription('two'));
+    expect(open().count).toBe(1);
+  });
+
   test('have a limit; who is there already may come again', async () => {
     const subscribers = open(1);
     await subscribers.add(subscription('one'));

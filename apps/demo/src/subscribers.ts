@@ -16,6 +16,7 @@ export class Subscribers {
   private readonly byId = new Map<string, Subscriber>();
   private writing: Promise<void> | undefined;
   private isChanged = false;
+  private isClosed = false;
 
   private constructor(
     private readonly path: string,
@@ -58,6 +59,12 @@ export class Subscribers {
     if (this.byId.delete(id)) await this.save();
   }
 
+  /** Fulfilled when nothing is being written any more. What changes from now on is not kept. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.writing;
+  }
+
   private keep(subscription: PushSubscriptionJson): Subscriber {
     const subscriber = { id: idOf(subscription.endpoint), subscription };
     this.byId.set(subscriber.id, subscriber);
@@ -66,6 +73,7 @@ export class Subscribers {
 
   /** One write at a time; what changes meanwhile is in the next, which its callers share. */
   private save(): Promise<void> {
+    if (this.isClosed) return Promise.resolve();
     this.isChanged = true;
     return (this.writing ??= this.writeAll().finally(() => (this.writing = undefined)));
   }
