@@ -78,7 +78,7 @@ export class OnDelivery implements PartitionReader {
       else this.viewReady(delivery.partition);
       return at + 1;
     }
-    const end = endOfRun(deliveries, at, delivery.connection);
+    const end = endOfRun(deliveries, at, delivery);
     this.parts.counts.deliveries += end - at;
     const session = this.sessionOf(delivery);
     if (session === undefined) this.parts.counts.misaddressed += end - at;
@@ -125,10 +125,15 @@ export class OnDelivery implements PartitionReader {
   }
 }
 
-function endOfRun(deliveries: readonly Delivery[], at: number, connection: number): number {
+/** Of those with one address: what one of them names another epoch for is not for its neighbours to decide. */
+function endOfRun(
+  deliveries: readonly Delivery[],
+  at: number,
+  { connection, epoch }: Notified,
+): number {
   let end = at + 1;
   for (let next = deliveries[end]; next?.kind === 'notification'; next = deliveries[end]) {
-    if (next.connection !== connection) break;
+    if (next.connection !== connection || next.epoch !== epoch) break;
     end++;
   }
   return end;

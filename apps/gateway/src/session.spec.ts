@@ -212,6 +212,24 @@ describe('a live delivery', () => {
     expect(g1.gateway.counts.misaddressed).toBe(1);
   });
 
+  test.each([
+    ['before', 'b'],
+    ['behind', 'a'],
+  ])('for another epoch is dropped %s one for this epoch, read with it', async (where, sent) => {
+    const phone = await g1.greeted(secret);
+    await posted('a', 'b');
+    const [first, second] = (await field.deliveries('g1')).slice(-2);
+    const old = where === 'before' ? first : second;
+    const records = [first, second].map((one) =>
+      encodeDelivery({ ...one, ...(one === old && { epoch: 1 }) } as Delivery),
+    );
+    records.forEach(() => g1.skip());
+    await field.producer.appendUntilIn(deliveriesOf('g1'), 0, records);
+    await g1.readOn();
+    expect(phone.payloads).toEqual([sent]);
+    expect(g1.gateway.counts.misaddressed).toBe(1);
+  });
+
   test('that comes twice is sent once', async () => {
     const phone = await g1.greeted(secret);
     await posted('a');
