@@ -47,6 +47,41 @@ export async function startKafka(): Promise<KafkaServer> {
   return formatted(port, plainListener(port, controllerPort), []);
 }
 
+export interface KafkaBrokers extends KafkaServer {
+  /** Each by itself. */
+  readonly members: readonly KafkaServer[];
+}
+
+/** Three brokers: each record has three copies, and two of them must have it. */
+export async function startKafkaBrokers(): Promise<KafkaBrokers> {
+  const count = 3;
+  const ports = await freePorts(2 * count);
+  const controllers = ports.slice(count).map((port, i) => `${i + 1}@127.0.0.1:${port}`);
+  const members = await Promise.all(
+    ports.slice(0, count).map((port, i) =>
+      formatted(
+        port,
+        {
+          ...plainListener(port, ports[count + i] ?? 0),
+          ...{ 'node.id': i + 1, 'controller.quorum.voters': controllers.join(',') },
+          ...{ 'offsets.topic.replication.factor': count, 'min.insync.replicas': 2 },
+        },
+        [],
+      ),
+    ),
+  );
+  const all = async (act: (member: KafkaServer) => Promise<unknown>): Promise<void> =>
+    void (await Promise.all(members.map(act)));
+  return {
+    members,
+    brokers: members.flatMap(({ brokers }) => brokers),
+    stop: () => all((member) => member.stop()),
+    end: (signal) => all((member) => member.end(signal)),
+    start: () => all((member) => member.start()),
+    signal: (signal) => members.forEach((member) => member.signal(signal)),
+  };
+}
+
 export async function startSecuredKafka(security: KafkaSecurity): Promise<SecuredKafka> {
   const [port, controllerPort, innerPort] = (await freePorts(3)) as [number, number, number];
   const users = Object.entries(security.users).flatMap(([name, password]) => [

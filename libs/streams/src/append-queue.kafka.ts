@@ -32,7 +32,8 @@ export class Place {
   head = 0;
   isBusy = false;
   isListed = false;
-  /** Not before this time: its last request failed. */
+  /** Its last request failed: the next one is of it alone, and not before this time. */
+  isSuspect = false;
   notBefore = 0;
 
   constructor(
@@ -73,48 +74,50 @@ export class AppendQueue {
   }
 
   /**
-   * The next request: of one kind (what is tried once must not fail for what is tried again), and after a failure
-   * of one stream (one that does not exist would fail the others).
+   * The next request, of one kind: what is tried once must not fail for what is tried again. `suspect`: the request of
+   * one partition whose last one failed; it would fail the others, whose broker or stream is another.
    */
-  take(nowMs: number): readonly Load[] {
+  take(nowMs: number, { isSuspect }: { readonly isSuspect: boolean }): readonly Load[] {
     const loads: Load[] = [];
     let records = 0;
     let isRepeated: boolean | undefined;
-    /** The only stream that may be in it. */
-    let topic: string | undefined;
     for (let turns = this.ready.length; turns > 0 && records < RECORDS_MAX; turns--) {
       const place = this.ready.shift() as Place;
       const first = this.firstOf(place);
       place.isListed = first !== undefined;
       if (first === undefined) continue;
-      const fits =
-        (isRepeated === undefined || isRepeated === first.isRepeated) &&
-        (topic === undefined || topic === place.topic) &&
-        (loads.length === 0 || place.notBefore === 0);
-      if (place.notBefore > nowMs || !fits) {
+      const isOther = isRepeated !== undefined && isRepeated !== first.isRepeated;
+      if (place.isSuspect !== isSuspect || place.notBefore > nowMs || isOther) {
         this.ready.push(place);
         continue;
       }
       isRepeated = first.isRepeated;
-      if (place.notBefore > 0) topic = place.topic;
       const waiting = this.takeFrom(place, RECORDS_MAX - records);
       for (const one of waiting) records += one.records.length;
       place.isListed = false;
       place.isBusy = true;
       loads.push({ place, waiting });
+      if (isSuspect) break;
     }
     return loads;
   }
 
-  /** The request is over. `again`: goes back to the head of the line, for a later time. */
-  release(place: Place, again: readonly Waiting[], notBefore: number): void {
+  /** The request was answered. */
+  release(place: Place): void {
     place.isBusy = false;
+    place.isSuspect = false;
+    place.notBefore = 0;
+    this.list(place);
+  }
+
+  /** The request failed. What is to go out again goes back to the head of the line. */
+  putBack(place: Place, again: readonly Waiting[], notBefore: number): void {
+    place.isBusy = false;
+    place.isSuspect = true;
     place.notBefore = notBefore;
-    if (again.length > 0) {
-      place.waiting = [...again, ...place.waiting.slice(place.head)];
-      place.head = 0;
-      for (const { bytes } of again) this.bytes += bytes;
-    }
+    place.waiting = [...again, ...place.waiting.slice(place.head)];
+    place.head = 0;
+    for (const { bytes } of again) this.bytes += bytes;
     this.list(place);
   }
 

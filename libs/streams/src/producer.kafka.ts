@@ -6,13 +6,16 @@
  * be there once fails instead; what may be there twice is repeated here.
  */
 import type { Kafka, Message, Producer, RecordMetadata } from 'kafkajs';
+import { isMissingStream, isSurelyNotIn } from './append-errors.kafka.js';
 import { AppendQueue, bytesOf, inParts } from './append-queue.kafka.js';
 import type { Load, Waiting } from './append-queue.kafka.js';
 import { AppendFailed, StreamProducer } from './producer.js';
 import type { StreamRecord } from './record.js';
 
 const IN_FLIGHT_MAX = 5;
-const REPEAT_AFTER_MS = 500;
+/** Beside those, of partitions whose last request failed. */
+const SUSPECTS_MAX = 8;
+const AGAIN_AFTER_MS = 200;
 const FAREWELL_MS = 2_000;
 
 export interface KafkaProducerOptions {
@@ -124,12 +127,20 @@ export class KafkaProducer extends StreamProducer {
     this.isScheduled = true;
     setImmediate(() => {
       this.isScheduled = false;
-      while (this.inFlight.size < IN_FLIGHT_MAX) {
-        const loads = this.queue.take(performance.now());
-        if (loads.length === 0) return;
-        void this.send(loads);
-      }
+      this.sendAll({ isSuspect: false });
+      this.sendAll({ isSuspect: true });
     });
+  }
+
+  private sendAll(kind: { readonly isSuspect: boolean }): void {
+    const max = kind.isSuspect ? SUSPECTS_MAX : IN_FLIGHT_MAX;
+    const of = (loads: readonly Load[]): boolean => loads[0]?.place.isSuspect === kind.isSuspect;
+    let underWay = [...this.inFlight].filter(of).length;
+    for (; underWay < max; underWay++) {
+      const loads = this.queue.take(performance.now(), kind);
+      if (loads.length === 0) return;
+      void this.send(loads);
+    }
   }
 
   private async send(loads: readonly Load[]): Promise<void> {
@@ -146,7 +157,8 @@ export class KafkaProducer extends StreamProducer {
     } catch (cause) {
       if (isMissingStream(cause)) await this.renewClient();
       this.inFlight.delete(loads);
-      const error = new AppendFailed(`Kafka: ${String(cause)}`, true, { cause });
+      const isUnknown = !isSurelyNotIn(cause, { partitions: loads.length });
+      const error = new AppendFailed(`Kafka: ${String(cause)}`, isUnknown, { cause });
       for (const load of loads) this.failed(load, error);
     }
     this.schedule();
@@ -177,7 +189,7 @@ export class KafkaProducer extends StreamProducer {
         next += one.records.length;
         this.counts.records += one.records.length;
       }
-      this.queue.release(place, [], 0);
+      this.queue.release(place);
     }
   }
 
@@ -185,14 +197,14 @@ export class KafkaProducer extends StreamProducer {
   private failed({ place, waiting }: Load, error: AppendFailed): void {
     this.counts.failures++;
     this.options.onFailure?.(error);
-    const again = this.isClosed ? [] : waiting.filter(({ isRepeated }) => isRepeated);
-    if (again.length === 0) failAll(waiting, error);
-    this.queue.release(place, again, again.length > 0 ? performance.now() + REPEAT_AFTER_MS : 0);
-    if (again.length === 0) return;
+    const mayRepeat = (one: Waiting): boolean => one.isRepeated || !error.isFateUnknown;
+    const again = waiting.filter((one) => !this.isClosed && !one.isDone && mayRepeat(one));
+    for (const one of waiting) if (!again.includes(one)) fail(one, error);
+    this.queue.putBack(place, again, performance.now() + AGAIN_AFTER_MS);
     const timer = setTimeout(() => {
       this.repeats.delete(timer);
       this.schedule();
-    }, REPEAT_AFTER_MS + 1);
+    }, AGAIN_AFTER_MS + 1);
     this.repeats.add(timer);
   }
 
@@ -261,13 +273,6 @@ function topicMessages(loads: readonly Load[]): { topic: string; messages: Messa
     }
   }
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
-}
-
-function isMissingStream(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ((at as { type?: unknown }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return true;
-  }
-  return false;
 }
 
 function failAll(all: readonly Waiting[], error: AppendFailed): void {
