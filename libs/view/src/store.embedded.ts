@@ -90,6 +90,17 @@ export class EmbeddedStore {
     this.leases = new Map();
   }
 
+  /** Loses one partition, as a Redis Cluster does with a slot. Leases are no part of any. */
+  losePartition(partition: number): void {
+    for (const device of this.partition(partition).devices.values()) {
+      this.holders.clear(device);
+      for (let entry = device.subscriptions; entry; entry = entry.next) {
+        this.surroundings.terms.drop(entry.terms);
+      }
+    }
+    this.partitions = this.partitions.with(partition, new Partition(this.surroundings));
+  }
+
   footprint(): Footprint {
     const sum = (of: (partition: Partition) => number) =>
       this.partitions.reduce((total, partition) => total + of(partition), 0);
