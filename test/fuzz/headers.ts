@@ -5,6 +5,7 @@ import {
   fingerprintOf,
   parseHeaderParams,
   parsePushHeaders,
+  parseTraceparent,
   refusalBody,
   routeOf,
 } from '#webpush';
@@ -96,9 +97,26 @@ const forwarded: FuzzTarget = {
   },
 };
 
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+const traceparents: FuzzTarget = {
+  name: 'traceparent',
+  kinds: ['read', 'not sent'],
+  open: () => (dice) => {
+    const field = damaged(dice, TRACEPARENT);
+    const trace = parseTraceparent(field);
+    if (trace === undefined) return 'not sent';
+    const { traceId, spanId, flags } = trace;
+    const ids = `-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`;
+    if (field.slice(2, 55) !== ids) throw new Error(field);
+    return 'read';
+  },
+};
+
 export const HEADER_TARGETS: readonly FuzzTarget[] = [
   pushHeaders,
   parameterLists,
   routes,
   forwarded,
+  traceparents,
 ];

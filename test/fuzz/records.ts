@@ -45,6 +45,10 @@ const NOTIFICATIONS: readonly Notification[] = [
     ...{ ...least, encoding: 'aesgcm', encryption: 'salt=abc;rs=4096', cryptoKey: 'dh=def' },
     payload: Buffer.alloc(250, 0xff),
   },
+  {
+    ...{ ...least, topic: 'traced' },
+    trace: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', flags: 1 },
+  },
 ];
 const RECORDS = NOTIFICATIONS.map(encodeNotification);
 
@@ -80,7 +84,8 @@ const outcomes = target('outcome records', (dice) => {
   const headers: Record<string, string> = dice.below(2) === 0 ? { cancel: '1', device } : {};
   if (dice.below(4) === 0) Object.assign(headers, encodeAnnouncement(announcement).headers);
   for (let i = dice.below(4); i > 0; i--) headers[dice.pick(NAMES)] = dice.pick(WORDS);
-  const key = Buffer.alloc(dice.below(270), 1);
+  // Cancels and announcements differ in the first octet of their keys.
+  const key = Buffer.alloc(dice.below(270), dice.below(2));
   const decoded = decodeOutcomeRecord(inLog({ key, value: null, headers }));
   if (!decoded) return;
   const again =

@@ -3,7 +3,7 @@
  * reply and no notification overtakes an earlier reply; acks are taken at once.
  */
 import type { Settler } from '#outcomes';
-import type { Log, Pace } from '#runtime';
+import { Step, type Log, type Pace } from '#runtime';
 import type { Registrar } from '#subscriptions';
 import {
   ACK_OUTCOMES,
@@ -14,13 +14,14 @@ import {
   unregisterFrame,
 } from '#wire';
 import type { Ack, ClientMessage, Hello, Register, Unregister } from '#wire';
+import type { Outcome } from '#webpush';
 import type { GatewayCounts } from './counts.js';
 import type { Greeting } from './greeting.js';
 import type { LastSeen } from './last-seen.js';
 import type { Reading } from './reading.js';
 import { RequestQueue } from './request-queue.js';
 import type { Request, Waiting } from './request-queue.js';
-import type { Session } from './session.js';
+import type { Session, Unacked } from './session.js';
 
 /** A register is answered within 1 s (contract §1), also one that waits behind others. */
 export const REPLY_WITHIN_MS = 900;
@@ -87,17 +88,24 @@ export class OnClientMessage {
       const sent = session.take(version);
       if (sent === undefined) continue;
       isKnown = true;
-      const { id, offset, acceptedAtMs } = sent;
+      const { id, offset } = sent;
       const outcome = ACK_OUTCOMES[code];
       const settled = this.parts.settler.settle(partition, { device, offset, id, outcome });
-      if (acceptedAtMs > 0) void settled.then(() => this.settledSince(acceptedAtMs));
+      if (sent.acceptedAtMs > 0 || sent.trace) void this.follow(sent, outcome, settled);
     }
     if (isKnown) this.parts.reading.soon(session);
     return isKnown;
   }
 
-  private settledSince(acceptedAtMs: number): void {
-    this.parts.counts.settledAfter(this.parts.date() - acceptedAtMs);
+  private async follow(
+    { acceptedAtMs, trace }: Unacked,
+    outcome: Outcome,
+    settled: Promise<void>,
+  ): Promise<void> {
+    const step = trace && new Step('ack', trace);
+    await settled;
+    if (acceptedAtMs > 0) this.parts.counts.settledAfter(this.parts.date() - acceptedAtMs);
+    step?.end(outcome);
   }
 
   private async onHello(session: Session, { uaid }: Hello): Promise<void> {

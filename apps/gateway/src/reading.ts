@@ -3,6 +3,7 @@
  * meanwhile: then it is level, and live deliveries go out as they come (design §5, rules 2 and 3).
  */
 import type { Settler } from '#outcomes';
+import { Step } from '#runtime';
 import { decodeNotification, peekNotification } from '#streams';
 import type { Mailbox, MailboxEntry } from '#view';
 import type { DeviceId } from '#webpush';
@@ -120,10 +121,11 @@ export class Reading {
       return this.giveUp(session, entry);
     }
     const { offset, record } = entry;
-    session.notify(
-      { id: notification.id, offset, bytes: record.length, acceptedAtMs },
-      notification,
-    );
+    const { id, trace } = notification;
+    const step = trace && new Step('deliver', trace);
+    const sent = { id, offset, bytes: record.length, acceptedAtMs, trace: step?.context };
+    session.notify(sent, notification);
+    step?.end('sent');
     this.parts.counts.notificationsOut++;
     this.parts.counts.framesOut++;
   }

@@ -6,7 +6,7 @@
  */
 import { CLOSE_CODES, notificationFrame, uuidOf } from '#wire';
 import type { CloseName } from '#wire';
-import type { DeviceId, MessageId, Notification } from '#webpush';
+import type { DeviceId, MessageId, Notification, TraceContext } from '#webpush';
 import type { RequestQueue } from './request-queue.js';
 import { SENT } from './socket.js';
 import type { Socket } from './socket.js';
@@ -18,6 +18,8 @@ export interface Unacked {
   readonly bytes: number;
   /** When it was appended to the log, ms; 0: not told. Only measured by. */
   readonly acceptedAtMs: number;
+  /** Of its delivery, where its sender asked for it. */
+  readonly trace: TraceContext | undefined;
 }
 
 /**

@@ -611,6 +611,24 @@ describe('what is said about refusals', () => {
   });
 });
 
+describe('a traceparent', () => {
+  test('goes into the record, unless it was sent twice', async () => {
+    const { door, origin } = await open();
+    const { path } = await door.subscribed();
+    const [traceId, spanId] = ['a'.repeat(32), 'b'.repeat(16)];
+    const traceparent = `00-${traceId}-${spanId}-01`;
+    expect((await post(origin + path, 'x', { traceparent })).status).toBe(201);
+    const sender = await RawSender.to(origin);
+    sender.send(
+      `POST ${path} HTTP/1.1\r\nhost: x\r\nttl: 5\r\ncontent-length: 0\r\n` +
+        `traceparent: ${traceparent}\r\ntraceparent: ${traceparent}\r\n\r\n`,
+    );
+    await until(async () => (await door.notifications()).length === 2);
+    const traces = (await door.notifications()).map(({ trace }) => trace);
+    expect(traces).toEqual([{ traceId, spanId, flags: 1 }, undefined]);
+  });
+});
+
 describe('opening the port', () => {
   test('is refused with a sentence while it is in use', async () => {
     const { origin } = await open();

@@ -11,13 +11,14 @@ import {
   type StreamProducer,
   type StreamRecord,
 } from '#streams';
-import type { Log } from '#runtime';
+import { Step, type Log } from '#runtime';
 import type { SubscriptionLookup } from '#view';
 import {
   VapidVerifier,
   openMessageId,
   openReceiverId,
   parsePushHeaders,
+  parseTraceparent,
   partitionOf,
   rawMessageId,
   sealMessageId,
@@ -27,6 +28,7 @@ import {
   type Receiver,
   type RefusalName,
   type Refused,
+  type TraceContext,
   type Unopened,
   type VapidFields,
 } from '#webpush';
@@ -52,7 +54,11 @@ export interface IngestOptions {
 }
 
 /** The header fields of a push, as received. */
-export type PushFields = PushHeaderFields & VapidFields;
+export type PushFields = PushHeaderFields & VapidFields & TraceFields;
+
+interface TraceFields {
+  readonly traceparent?: string;
+}
 
 /** Whom a POST is for, by its path; see `Route` of kind `push`. */
 export interface Address {
@@ -120,20 +126,26 @@ export class Ingest {
    */
   async accept(
     receiver: Receiver,
-    fields: PushHeaderFields,
+    fields: PushHeaderFields & TraceFields,
     payload: Buffer | undefined,
   ): Promise<Answer> {
-    const draft = this.draft(receiver, fields, payload);
+    const step = stepOf(fields);
+    const draft = this.draft(receiver, fields, { payload, trace: step?.context });
+    let answer: Answer;
     try {
       const absent = await this.absence(receiver);
-      if (absent) return absent;
-      if (draft.kind === 'refused') return draft;
-      await this.append(receiver, draft.record);
+      if (absent) answer = absent;
+      else if (draft.kind === 'refused') answer = draft;
+      else {
+        await this.append(receiver, draft.record);
+        this.counts.accepted++;
+        answer = { kind: 'accepted', id: draft.id, ttlSeconds: draft.ttlSeconds };
+      }
     } catch (error) {
-      return this.outage(error);
+      answer = this.outage(error);
     }
-    this.counts.accepted++;
-    return { kind: 'accepted', id: draft.id, ttlSeconds: draft.ttlSeconds };
+    step?.end(answer.kind === 'refused' ? answer.refusal : answer.kind);
+    return answer;
   }
 
   /** A sender's DELETE: a `cancel` in the log, so it also catches what is accepted and not yet applied (rule 4). */
@@ -160,7 +172,7 @@ export class Ingest {
   private draft(
     receiver: Receiver,
     fields: PushHeaderFields,
-    payload: Buffer | undefined,
+    { payload, trace }: { readonly payload?: Buffer; readonly trace?: TraceContext },
   ): Draft | Refused {
     const { keyRing, payloadBytesMax, ttlSecondsMax } = this.options;
     if (payload === undefined || payload.length > payloadBytesMax) {
@@ -181,6 +193,7 @@ export class Ingest {
       encoding,
       encryption,
       cryptoKey,
+      trace,
       payload,
     });
     return { kind: 'draft', id, ttlSeconds, record: { key: rawMessageId(id), value } };
@@ -218,4 +231,10 @@ export class Ingest {
     this.options.log.sampled(what, `${what}: answered 503`, { error });
     return UNAVAILABLE;
   }
+}
+
+/** Nearly always undefined: a sender has to ask for it. */
+function stepOf({ traceparent }: TraceFields): Step | undefined {
+  const trace = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  return trace && new Step('accept', trace);
 }

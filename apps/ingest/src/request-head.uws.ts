@@ -27,6 +27,7 @@ export function headOf(req: HttpRequest): RequestHead {
     ttl: undefined,
     topic: undefined,
     urgency: undefined,
+    traceparent: undefined,
     forwardedFor: undefined,
     contentLength: undefined,
     isChunked: false,
@@ -58,6 +59,10 @@ function copyField(name: string, value: string): void {
       break;
     case 'urgency':
       draft.urgency ??= value;
+      break;
+    case 'traceparent':
+      // Sent twice it is invalid, and counts as not sent.
+      draft.traceparent = draft.traceparent === undefined ? value : '';
       break;
     case 'x-forwarded-for':
       draft.forwardedFor = joined(draft.forwardedFor, value);

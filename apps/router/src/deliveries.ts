@@ -2,12 +2,18 @@
  * From the mailbox to the gateway (step 7 of the flow): what the applying script found with a holder goes
  * onto the stream of that holder's gateway, if the gateway's lease says that the claim still counts.
  */
-import { deliveriesOf, encodeDelivery } from '#streams';
+import { Step } from '#runtime';
+import { deliveriesOf, encodeDelivery, traceOf } from '#streams';
 import type { StreamRecord } from '#streams';
 import type { Command, Holder, Routable, Settlement } from '#view';
 import type { OwnedPartition } from './owned-partition.js';
 import type { RouterCounts } from './router-counts.js';
 import type { RouterPorts } from './router-ports.js';
+
+interface Traced {
+  readonly step: Step;
+  readonly isHeld: boolean;
+}
 
 export class Deliveries {
   constructor(
@@ -28,7 +34,12 @@ export class Deliveries {
     const dropped: Settlement[] = [];
     const perGateway = new Map<string, StreamRecord[]>();
     const looked = new Set<string>();
+    let steps: Traced[] | undefined;
     for (const { holder, offset, record, device, ttlSeconds } of routables) {
+      const trace = traceOf(record);
+      if (trace !== undefined) {
+        (steps ??= []).push({ step: new Step('route', trace), isHeld: holder !== undefined });
+      }
       if (
         holder !== undefined &&
         (owned.leases.get(holder.gateway) === holder.epoch ||
@@ -52,6 +63,9 @@ export class Deliveries {
       }
     }
     await this.append(perGateway);
+    if (steps !== undefined) {
+      for (const { step, isHeld } of steps) step.end(isHeld ? 'held' : 'stored');
+    }
     return dropped;
   }
 

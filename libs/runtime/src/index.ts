@@ -13,4 +13,5 @@ export * from './process-settings.js';
 export * from './quiet-heap.js';
 export * from './start-refused.js';
 export * from './store-settings.js';
+export * from './tracing.js';
 export * from './trusted-proxies.js';

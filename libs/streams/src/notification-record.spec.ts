@@ -37,6 +37,12 @@ const aesgcm: Notification = {
   payload: Buffer.alloc(65_536, 0xff),
 };
 
+const trace = {
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+  spanId: 'b7ad6b7169203331',
+  flags: 1,
+};
+
 /** The bytes with some replaced. */
 function patched(record: Buffer, at: number, ...bytes: readonly number[]): Buffer {
   const copy = Buffer.from(record);
@@ -52,9 +58,19 @@ describe('a notification record', () => {
     ['with aesgcm and one header', { ...aesgcm, encryption: undefined, cryptoKey: '' }],
     ['with the shortest id and topic', { ...aes128gcm, id: 'AA' as MessageId, topic: 'a' }],
     ['with the longest topic', { ...aes128gcm, topic: 'x'.repeat(32) }],
+    ['with a trace', { ...aes128gcm, trace }],
+    ['with a trace and crypto headers', { ...aesgcm, trace }],
     ['with low urgency', { ...aes128gcm, urgency: 'low' as const }],
   ])('%s comes back as it was', (_, notification) => {
     expect(decodeNotification(encodeNotification(notification))).toEqual(notification);
+  });
+
+  test('of a time before there were traces is still decoded', () => {
+    const old = Buffer.from(`01${device}${subscription}0000003c12020102${'04'}61626364`, 'hex');
+    expect(decodeNotification(old)).toEqual({
+      ...{ ...least, ttlSeconds: 60, urgency: 'normal', topic: 'abcd', trace: undefined },
+      id: 'AQI',
+    });
   });
 
   test('begins with version, device and subscription at fixed places', () => {
@@ -99,6 +115,8 @@ describe('a notification record', () => {
 
   const sound = encodeNotification(aes128gcm);
   const legacy = encodeNotification(aesgcm);
+  const traced = encodeNotification({ ...aes128gcm, trace });
+  const moreAt = 39 + 81;
   const flagsAt = 37;
   const idLengthAt = 38;
   const topicAt = 39 + 81;
@@ -107,7 +125,11 @@ describe('a notification record', () => {
     ['another version', patched(sound, 0, 2)],
     ['version zero', patched(sound, 0, 0)],
     ['its head alone', sound.subarray(0, 39)],
-    ['an unknown flag', patched(sound, flagsAt, 0x97)],
+    ['further flags that are unknown', patched(traced, moreAt, 3)],
+    ['no further flags where there must be', patched(traced, moreAt, 0)],
+    ['a cut off trace', traced.subarray(0, moreAt + 20)],
+    ['a trace id of zeros', patched(traced, moreAt + 1, ...Buffer.alloc(16))],
+    ['a span id of zeros', patched(traced, moreAt + 17, ...Buffer.alloc(8))],
     ['no id', patched(sound, idLengthAt, 0)],
     ['an id beyond the end', patched(sound, idLengthAt, 255)],
     ['a cut off id', sound.subarray(0, 100)],

@@ -3,7 +3,14 @@
  * bytes on untouched, so only its ends (ingest, the frame writer) pay for all of it. The router peeks.
  */
 import { CONTENT_ENCODINGS, URGENCIES } from '#webpush';
-import type { ContentEncoding, DeviceId, MessageId, Notification, SubscriptionId } from '#webpush';
+import type {
+  ContentEncoding,
+  DeviceId,
+  MessageId,
+  Notification,
+  SubscriptionId,
+  TraceContext,
+} from '#webpush';
 import { UndecodableRecord } from './undecodable-record.js';
 
 /** What routing needs to know of a notification. */
@@ -23,21 +30,29 @@ const ID_AT = 39;
 const HAS_TOPIC = 0x10;
 const HAS_ENCRYPTION = 0x20;
 const HAS_CRYPTO_KEY = 0x40;
+const HAS_MORE = 0x80;
+const MORE_TRACE = 0x01;
+const TRACE_BYTES = 25;
+/** `more` with the one field that there is. */
+const MORE_BYTES = 1 + TRACE_BYTES;
 
 const TOPIC = /^[A-Za-z0-9_-]{1,32}$/;
+const NOTHING = /^0+$/;
 const HEADER = /^[\x20-\x7e]{0,65535}$/;
 
 /**
  * ```
- * record       = version device subscription ttl flags id [topic] [encryption] [crypto-key] payload
+ * record       = version device subscription ttl flags id [more] [topic] [encryption] [crypto-key] payload
  * version      = %x01
  * device       = 16OCTET              ; at byte 1: see deviceOf
  * subscription = 16OCTET
  * ttl          = u32                  ; seconds; all integers are big-endian
  * flags        = OCTET                ; bits 0–1 urgency (index in URGENCIES), bits 2–3 encoding (0 none,
  *                                     ; 1 aes128gcm, 2 aesgcm), bit 4 topic, bit 5 encryption,
- *                                     ; bit 6 crypto-key, bit 7 zero
+ *                                     ; bit 6 crypto-key, bit 7 more
  * id           = u8 1*255OCTET        ; length, raw message id
+ * more         = %x01 trace           ; further flags: bit 0 trace, the others zero
+ * trace        = 16OCTET 8OCTET OCTET ; trace id, span id (neither all zero), flags
  * topic        = u8 1*32CHAR          ; length, base64url alphabet
  * encryption   = u16 *VCHAR           ; length, printable ASCII; only with aesgcm
  * crypto-key   = u16 *VCHAR           ; likewise
@@ -50,6 +65,7 @@ export function encodeNotification(n: Notification): Buffer {
   const idLength = Buffer.byteLength(n.id, 'base64url');
   refuseUnencodable(n, idLength);
   let size = ID_AT + idLength + payload.length;
+  if (n.trace !== undefined) size += MORE_BYTES;
   if (topic !== undefined) size += 1 + topic.length;
   if (encryption !== undefined) size += 2 + encryption.length;
   if (cryptoKey !== undefined) size += 2 + cryptoKey.length;
@@ -66,6 +82,7 @@ export function encodeNotification(n: Notification): Buffer {
     throw new RangeError(`an id of the notification is malformed: ${n.device} ${n.subscription}`);
   }
   let at = ID_AT + idLength;
+  if (n.trace !== undefined) at = writeTrace(record, n.trace, at);
   if (topic !== undefined) {
     record[at] = topic.length;
     at += 1 + record.write(topic, at + 1, 'latin1');
@@ -84,7 +101,8 @@ export function decodeNotification(record: Buffer): Notification {
   if ((flags & (HAS_ENCRYPTION | HAS_CRYPTO_KEY)) !== 0 && encoding !== 'aesgcm') {
     throw new UndecodableRecord('notification with crypto headers, but its encoding is not aesgcm');
   }
-  let at = ID_AT + (record[ID_LENGTH_AT] ?? 0) + (topic === undefined ? 0 : 1 + topic.length);
+  const trace = traceOf(record);
+  let at = moreEnd(record, flags) + (topic === undefined ? 0 : 1 + topic.length);
   let encryption: string | undefined;
   let cryptoKey: string | undefined;
   if ((flags & HAS_ENCRYPTION) !== 0) {
@@ -111,6 +129,7 @@ export function decodeNotification(record: Buffer): Notification {
     encoding,
     encryption,
     cryptoKey,
+    trace,
     payload,
   };
 }
@@ -119,18 +138,31 @@ export function decodeNotification(record: Buffer): Notification {
 export function peekNotification(record: Buffer): NotificationPeek {
   const device = deviceOf(record);
   const flags = record[FLAGS_AT] ?? 0;
-  if ((flags & 0x80) !== 0) throw new UndecodableRecord('notification with an unknown flag');
   const idEnd = ID_AT + (record[ID_LENGTH_AT] ?? 0);
   if (idEnd === ID_AT || idEnd > record.length) {
     throw new UndecodableRecord(`notification of ${record.length} B, its id ends at ${idEnd}`);
   }
+  if ((flags & HAS_MORE) !== 0) traceOf(record); // So that it throws here, or nowhere.
   return {
     device,
     subscription: record.toString('hex', SUBSCRIPTION_AT, TTL_AT) as SubscriptionId,
     id: record.toString('base64url', ID_AT, idEnd) as MessageId,
     ttlSeconds: record.readUInt32BE(TTL_AT),
-    topic: (flags & HAS_TOPIC) === 0 ? undefined : readTopic(record, idEnd),
+    topic: (flags & HAS_TOPIC) === 0 ? undefined : readTopic(record, moreEnd(record, flags)),
   };
+}
+
+/** Nearly always undefined, by a look at one bit. Throws {@link UndecodableRecord}, but not after a peek. */
+export function traceOf(record: Buffer): TraceContext | undefined {
+  const flags = record[FLAGS_AT] ?? 0;
+  if ((flags & HAS_MORE) === 0) return undefined;
+  const at = moreEnd(record, flags) - TRACE_BYTES;
+  const traceId = record.toString('hex', at, at + 16);
+  const spanId = record.toString('hex', at + 16, at + 24);
+  if (NOTHING.test(traceId) || NOTHING.test(spanId)) {
+    throw new UndecodableRecord(`notification with the trace ${traceId}-${spanId}`);
+  }
+  return { traceId, spanId, flags: record[at + 24] ?? 0 };
 }
 
 /** The device alone, at its fixed place. Throws {@link UndecodableRecord}. */
@@ -161,13 +193,30 @@ function refuseUnencodable(n: Notification, idLength: number): void {
   }
 }
 
+/** Where the fields begin that may follow. */
+function moreEnd(record: Buffer, flags: number): number {
+  const at = ID_AT + (record[ID_LENGTH_AT] ?? 0);
+  if ((flags & HAS_MORE) === 0) return at;
+  if (record[at] === MORE_TRACE && at + MORE_BYTES <= record.length) return at + MORE_BYTES;
+  throw new UndecodableRecord(`notification with the further flags ${record[at]}`);
+}
+
+function writeTrace(record: Buffer, { traceId, spanId, flags }: TraceContext, at: number): number {
+  record[at] = MORE_TRACE;
+  const written = record.write(traceId, at + 1, 'hex') + record.write(spanId, at + 17, 'hex');
+  if (written !== 24) throw new RangeError(`trace ${traceId}-${spanId}`);
+  record[at + 25] = flags;
+  return at + MORE_BYTES;
+}
+
 function flagsOf(n: Notification): number {
   return (
     URGENCIES.indexOf(n.urgency) |
     (n.encoding === undefined ? 0 : (CONTENT_ENCODINGS.indexOf(n.encoding) + 1) << 2) |
     (n.topic === undefined ? 0 : HAS_TOPIC) |
     (n.encryption === undefined ? 0 : HAS_ENCRYPTION) |
-    (n.cryptoKey === undefined ? 0 : HAS_CRYPTO_KEY)
+    (n.cryptoKey === undefined ? 0 : HAS_CRYPTO_KEY) |
+    (n.trace === undefined ? 0 : HAS_MORE)
   );
 }
 

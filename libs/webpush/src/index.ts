@@ -10,5 +10,6 @@ export * from './vapid.js';
 export { fingerprintOf } from './vapid-key.js';
 export * from './refusals.js';
 export * from './route.js';
+export * from './traceparent.js';
 export { NONCE_BYTES, type Unopened } from './sealed-token.js';
 export type { VapidFields } from './vapid-credentials.js';

@@ -1,4 +1,5 @@
 import type { DeviceId, KeyFingerprint, MessageId, SubscriptionId } from './ids.js';
+import type { TraceContext } from './traceparent.js';
 
 /** RFC 8030 §5.3. */
 export const URGENCIES = ['very-low', 'low', 'normal', 'high'] as const;
@@ -36,6 +37,8 @@ export interface Notification {
   /** aesgcm only: header values as the device gets them (no double quotes, no trailing `=`). */
   readonly encryption?: string;
   readonly cryptoKey?: string;
+  /** Where its sender asked for it to be traced. */
+  readonly trace?: TraceContext;
   readonly payload: Buffer;
 }
 
