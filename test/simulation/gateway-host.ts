@@ -106,6 +106,7 @@ export class GatewayHost extends Host {
 const LIMITS = {
   frameBytesMax: 65_536,
   framesPerSecondMax: 1_000,
+  connectionsMax: 1_000,
   connectionsPerAddressMax: 0,
   windowMax: 64,
   windowBytesMax: 262_144,

@@ -101,6 +101,7 @@ export class IngestDoor {
       payloadBytesMax: 4_096,
       appendDeadlineMs: 5_000,
       bodyBytesInFlightMax: 67_108_864,
+      connectionsMax: 1_000,
       ...this.options,
       publicEndpointUrl: this.url,
     };

@@ -2,15 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Device, type Frame } from './device.js';
-import { startStandalone, type Accounts, type Standalone } from './standalone.js';
+import { startStandalone, type Accounts, type Standalone, type StandaloneOptions } from './standalone.js';
 
 const ALL_ENDED_MS = 10_000;
 
 export class Limited {
   private constructor(readonly service: Standalone) {}
 
-  static async start(env: Readonly<Record<string, string>>): Promise<Limited> {
-    return new Limited(await startStandalone({ env: { LOG_LEVEL: 'warn', ...env } }));
+  static async start(
+    env: Readonly<Record<string, string>>,
+    more: Pick<StandaloneOptions, 'within'> = {},
+  ): Promise<Limited> {
+    return new Limited(await startStandalone({ env: { LOG_LEVEL: 'warn', ...env }, ...more }));
   }
 
   greeted(uaid?: string): Promise<Device> {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { doorSettings } from '#runtime';
+import { doorSettings, shareOfFileDescriptors } from '#runtime';
 import type { DoorSettings, EnvReader } from '#runtime';
 
 /** What bounds one connection; each has a row in the README's table of limits. */
@@ -8,6 +8,8 @@ export interface ConnectionLimits {
   readonly frameBytesMax: number;
   /** Frames per second, with twice as many at once. Acks of what was sent are free. */
   readonly framesPerSecondMax: number;
+  /** Of devices, at once; one more is refused. */
+  readonly connectionsMax: number;
   /** 0: no limit. Carriers put many thousand devices behind one address, so none by default. */
   readonly connectionsPerAddressMax: number;
   /** Notifications that are sent and not acknowledged. */
@@ -92,6 +94,12 @@ function limits(env: EnvReader): ConnectionLimits {
       [1_000, 1, 1_000_000],
       'frames per second and connection, twice as many at once; one more closes; acks of what was sent are free',
     ),
+    connectionsMax:
+      limit(
+        'CONNECTIONS_MAX',
+        [0, 0, 10_000_000],
+        'connections of devices; one more is 429; 0: 85 % of the file descriptors that the process may have, less 128',
+      ) || shareOfFileDescriptors(0.85),
     connectionsPerAddressMax: limit(
       'CONNECTIONS_PER_ADDRESS_MAX',
       [0, 0, 1_000_000],

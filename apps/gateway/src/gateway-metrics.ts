@@ -12,7 +12,7 @@ const WORK: readonly (readonly [Counted, string])[] = [
   ['opened', 'connections opened'],
   ['hellos', 'hellos answered'],
   ['fresh', 'hellos answered with a new device'],
-  ['refusedConnections', 'connections refused by the limit per address'],
+  ['refusedConnections', 'connections refused by the limit on all, or per address'],
   ['framesIn', 'text frames read'],
   ['framesOut', 'text frames sent'],
   ['notificationsOut', 'notification frames sent'],

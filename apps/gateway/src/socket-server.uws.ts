@@ -35,6 +35,8 @@ export type SocketServerConfig = Pick<GatewayConfig, 'port' | 'door' | 'limits' 
 
 /** A frame that is too large by little is refused with its reason, one that is much larger is cut off. */
 const FRAME_BYTES_OVER = 1_024;
+/** Beyond the devices, for those that still have to be told that there is no room. */
+const SOCKETS_SPARE = 32;
 /** The library's timeouts tick every 4 s and end early rather than late. */
 const IDLE_SECONDS_SPARE = 4;
 const IDLE_SECONDS_MAX = 960;
@@ -43,6 +45,9 @@ export class SocketServer {
   private readonly proxies: TrustedProxies;
   private readonly perAddress: CountPerKey | undefined;
   private app: TemplatedApp | undefined;
+  /** Connections that are upgraded, and all that are open. */
+  private upgraded = 0;
+  private sockets = 0;
   private listening: us_listen_socket | undefined;
 
   constructor(
@@ -60,6 +65,7 @@ export class SocketServer {
     const { host, tls } = this.config.door;
     const app = tls ? secureApp(tls) : uWS.App();
     this.app = app
+      .filter((res, change) => this.onSocket(res, change))
       .ws<Connected>('/', {
         ...this.behavior(),
         upgrade: (res, req, context) => this.onUpgrade(res, req, context),
@@ -99,7 +105,19 @@ export class SocketServer {
     };
   }
 
+  /** The library tells of each that comes, and of each that goes before its upgrade. */
+  private onSocket(res: HttpResponse, change: number): void {
+    this.sockets += change;
+    if (change < 0 || this.sockets <= this.config.limits.connectionsMax + SOCKETS_SPARE) return;
+    this.parts.counts.refusedConnections++;
+    res.close();
+  }
+
   private onUpgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    if (this.upgraded >= this.config.limits.connectionsMax) {
+      this.parts.counts.refusedConnections++;
+      return refuse(res, TOO_MANY);
+    }
     let address: string | undefined;
     if (this.perAddress !== undefined) {
       address = limitKeyOf(this.clientOf(res, req));
@@ -119,6 +137,7 @@ export class SocketServer {
   }
 
   private onOpen(connection: Connection): void {
+    this.upgraded++;
     connection.getUserData().session = this.parts.sessions.onOpen(connection);
   }
 
@@ -138,6 +157,8 @@ export class SocketServer {
 
   private onClose(connection: Connection): void {
     const { session, address } = connection.getUserData();
+    this.upgraded--;
+    this.sockets--;
     if (address !== undefined) this.perAddress?.leave(address);
     if (session !== undefined) this.parts.sessions.onGone(session);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EnvReader } from '#runtime';
+import { EnvReader, shareOfFileDescriptors } from '#runtime';
 import { ingestConfig } from './config.js';
 
 const read = (env: Record<string, string>) => {
@@ -22,6 +22,7 @@ describe('the settings of an ingest', () => {
       appendDeadlineMs: 5_000,
       bodyBytesInFlightMax: 67_108_864,
       vapidTokensMax: 20_000,
+      connectionsMax: shareOfFileDescriptors(0.125),
     });
   });
 

@@ -1,4 +1,4 @@
-import { doorSettings, type EnvReader, type TlsFiles } from '#runtime';
+import { doorSettings, shareOfFileDescriptors, type EnvReader, type TlsFiles } from '#runtime';
 
 /** What an ingest is told from outside. */
 export class IngestConfig {
@@ -15,6 +15,8 @@ export class IngestConfig {
   readonly appendDeadlineMs: number;
   /** Bodies that are being received or appended; beyond it 503. */
   readonly bodyBytesInFlightMax: number;
+  /** Of senders, at once; one more is closed. */
+  readonly connectionsMax: number;
   /** Verified VAPID tokens that are remembered. */
   readonly vapidTokensMax: number;
 
@@ -50,6 +52,13 @@ export class IngestConfig {
       max: 4_294_967_296,
       doc: 'bytes of bodies being received or appended; beyond it 503',
     });
+    this.connectionsMax =
+      env.integer('SENDER_CONNECTIONS_MAX', {
+        default: 0,
+        min: 0,
+        max: 1_000_000,
+        doc: 'connections of senders; one more is closed; 0: 12.5 % of the file descriptors that the process may have, less 128',
+      }) || shareOfFileDescriptors(0.125);
     this.vapidTokensMax = env.integer('VAPID_TOKENS_MAX', {
       default: 20_000,
       min: 1,

@@ -21,16 +21,9 @@ import type { IngestCounts } from './ingest-counts.js';
 import type { Address, Answer, Ingest } from './ingest.js';
 import { headOf, type RequestHead } from './request-head.uws.js';
 
-export type IngestServerConfig = Pick<
+export type IngestServerConfig = Omit<
   IngestConfig,
-  | 'host'
-  | 'port'
-  | 'tls'
-  | 'trustedProxies'
-  | 'publicEndpointUrl'
-  | 'payloadBytesMax'
-  | 'appendDeadlineMs'
-  | 'bodyBytesInFlightMax'
+  'partitions' | 'ttlSecondsMax' | 'vapidTokensMax'
 >;
 
 export interface IngestServerParts {
@@ -58,6 +51,7 @@ export class IngestServer {
   /** Exchanges whose answer is ours to give, oldest first. */
   private readonly owed = new Set<Exchange>();
   private app: TemplatedApp | undefined;
+  private sockets = 0;
   private listening: us_listen_socket | undefined;
   private deadlines: NodeJS.Timeout | undefined;
 
@@ -72,7 +66,9 @@ export class IngestServer {
   /** Resolves with the port (0 in the configuration: any). Rejects with a sentence. */
   async listen(): Promise<number> {
     const { host, port } = this.config;
-    this.app = createApp(this.config).any('/*', (res, req) => this.onRequest(res, req));
+    this.app = createApp(this.config)
+      .filter((res, change) => this.onSocket(res, change))
+      .any('/*', (res, req) => this.onRequest(res, req));
     this.listening = await opened(this.app, host, port);
     if (!this.listening) throw listenRefused('application servers (INGEST_PORT)', { host, port });
     this.deadlines = setInterval(() => this.answerLate(), DEADLINE_LOOK_MS).unref();
@@ -90,6 +86,13 @@ export class IngestServer {
     clearInterval(this.deadlines);
     this.app?.close();
     this.app = undefined;
+  }
+
+  private onSocket(res: HttpResponse, change: number): void {
+    this.sockets += change;
+    if (change < 0 || this.sockets <= this.config.connectionsMax) return;
+    this.parts.counts.refusedConnections++;
+    res.close();
   }
 
   /** Nothing may be thrown into the library. */

@@ -21,6 +21,10 @@ export function watchIngest(metrics: Metrics, counts: IngestCounts): void {
     help: 'requests whose connection ended before the answer',
     read: () => counts.aborted,
   });
+  metrics.counter('heliograph_ingest_refused_connections_total', {
+    help: 'connections refused by the limit on all of them',
+    read: () => counts.refusedConnections,
+  });
   metrics.counter('heliograph_ingest_late_total', {
     help: 'requests answered 503 by the deadline of lookup and append',
     read: () => counts.late,

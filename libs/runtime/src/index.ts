@@ -2,6 +2,7 @@ export * from './buckets.js';
 export * from './door-settings.js';
 export * from './env.js';
 export * from './exit-on-failure.js';
+export * from './file-descriptors.js';
 export * from './health.js';
 export * from './log.js';
 export * from './metrics.js';
