@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { OUTCOMES } from '#webpush';
-import type { Announcement, DeviceId, MessageId } from '#webpush';
+import { KeyRing, OUTCOMES, rawMessageId, sealMessageId } from '#webpush';
+import type { Announcement, DeviceId, MessageId, SubscriptionId } from '#webpush';
 import { decodeOutcomeRecord, encodeAnnouncement, encodeCancel } from './outcome-record.js';
 import type { LogRecord, StreamRecord } from './record.js';
 import { UndecodableRecord } from './undecodable-record.js';
@@ -41,11 +41,35 @@ describe('a cancel', () => {
   test('comes back as it was', () => {
     const record = encodeCancel(device, id);
     expect(record).toEqual({
-      key: Buffer.alloc(81, 9),
+      key: Buffer.concat([Buffer.of(0), Buffer.alloc(81, 9)]),
       value: null,
       headers: { cancel: '1', device },
     });
     expect(decodeOutcomeRecord(inLog(record))).toEqual({ kind: 'cancel', device, id });
+  });
+
+  test('has another key than what it cancels, and than its outcome: compaction leaves both', () => {
+    const { key } = encodeCancel(device, id);
+    expect(key).not.toEqual(rawMessageId(id));
+    expect(key).not.toEqual(encodeAnnouncement(announcement).key);
+  });
+
+  test('has a key that no message id has, whatever its length', () => {
+    const ring = KeyRing.parse(Buffer.alloc(32, 7).toString('base64url'));
+    const subscription = 'ffeeddccbbaa99887766554433221100' as SubscriptionId;
+    const sealed = sealMessageId(ring, { device, subscription }, Buffer.alloc(12));
+    expect(rawMessageId(sealed)[0]).not.toBe(encodeCancel(device, sealed).key[0]);
+  });
+
+  test.each([
+    ['the key of its notification', Buffer.alloc(81, 9)],
+    ['no message id', Buffer.of(0)],
+    ['an empty key', Buffer.alloc(0)],
+    ['a message id of 256 bytes', Buffer.concat([Buffer.of(0), Buffer.alloc(256, 9)])],
+  ])('with %s is undecodable', (_, key) => {
+    const { headers } = encodeCancel(device, id);
+    const record = inLog({ key, value: null, headers });
+    expect(() => decodeOutcomeRecord(record)).toThrow(UndecodableRecord);
   });
 });
 

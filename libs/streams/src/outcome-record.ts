@@ -1,7 +1,9 @@
 /**
  * The records in `notifications` that have no value: an outcome that is told to the log, and a sender's wish
- * to cancel. What they say stands in headers, so that any Kafka tool shows it, and Kafka's compaction takes
- * the notification away with the next record of its key.
+ * to cancel. What they say stands in headers, so that any Kafka tool shows it. An announcement has the key of its
+ * notification, so compaction takes the notification away. A cancel has a key of its own: it decides nothing, and
+ * under the same key compaction would take away what is still to be executed, the notification or its announcement
+ * (for a fold that has read the one and not yet the other, what was delivered would be deleted).
  */
 import { OUTCOMES } from '#webpush';
 import type { Announcement, DeviceId, MessageId, Outcome } from '#webpush';
@@ -15,6 +17,9 @@ export type OutcomeRecord =
 
 const DEVICE = /^[0-9a-f]{32}$/;
 const DECIMAL = /^(?:0|[1-9][0-9]{0,15})$/;
+const ID_BYTES_MAX = 255;
+/** No message id begins with it: they begin with the version of their token, which is 1 or more. */
+const CANCEL = 0;
 
 /**
  * ```
@@ -39,14 +44,15 @@ export function encodeAnnouncement(a: Announcement): StreamRecord {
 
 /**
  * ```
- * key     = 1*255OCTET                      ; raw message id
+ * key     = %x00 1*255OCTET                 ; raw message id behind an octet that no message id begins with
  * value   = null
  * headers = "cancel": "1"
  *           "device": 32HEXDIG
  * ```
  */
 export function encodeCancel(device: DeviceId, id: MessageId): StreamRecord {
-  return { key: Buffer.from(id, 'base64url'), value: null, headers: { cancel: '1', device } };
+  const key = Buffer.concat([Buffer.of(CANCEL), Buffer.from(id, 'base64url')]);
+  return { key, value: null, headers: { cancel: '1', device } };
 }
 
 /**
@@ -57,20 +63,25 @@ export function decodeOutcomeRecord(record: LogRecord): OutcomeRecord | undefine
   const { headers, key } = record;
   if (record.value !== null) throw new UndecodableRecord('an outcome record has no value');
   if (headers?.outcome === undefined && headers?.cancel === undefined) return undefined;
-  if (key.length < 1 || key.length > 255) {
-    throw new UndecodableRecord(`outcome of a message id of ${key.length} B`);
-  }
-  const id = key.toString('base64url') as MessageId;
   const device = deviceIn(headers);
   if (headers.outcome === undefined) {
     if (headers.cancel !== '1') throw new UndecodableRecord(`cancel "${headers.cancel}"`);
-    return { kind: 'cancel', device, id };
+    if (key[0] !== CANCEL) throw new UndecodableRecord('a cancel with the key of a message');
+    return { kind: 'cancel', device, id: idIn(key.subarray(1)) };
   }
+  const id = idIn(key);
   const outcome = headers.outcome as Outcome;
   if (!OUTCOMES.includes(outcome)) throw new UndecodableRecord(`outcome "${outcome}"`);
   const at = numberIn(headers, 'at');
   const offset = numberIn(headers, 'offset');
   return { kind: 'outcome', announcement: { offset, device, id, outcome, at } };
+}
+
+function idIn(raw: Buffer): MessageId {
+  if (raw.length < 1 || raw.length > ID_BYTES_MAX) {
+    throw new UndecodableRecord(`outcome record of a message id of ${raw.length} B`);
+  }
+  return raw.toString('base64url') as MessageId;
 }
 
 function deviceIn(headers: RecordHeaders): DeviceId {

@@ -86,7 +86,7 @@ export function outcomeOf(key: string, offset: number): StreamRecord {
 }
 
 export function cancelOf(key: string): StreamRecord {
-  return { key: Buffer.from(key), value: null, headers: { cancel: '1', device: 'd' } };
+  return { key: Buffer.from(`\0${key}`), value: null, headers: { cancel: '1', device: 'd' } };
 }
 
 /** A program for a process of its own: TypeScript with this folder's imports, bundled into `folder`. */

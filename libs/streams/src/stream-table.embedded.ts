@@ -112,7 +112,7 @@ class OpenNotifications extends StreamTable {
 
   /**
    * Notifications and cancels. A cancel was answered 204, so it must outlive a crash until the router has
-   * executed it; both stay until then, whatever Kafka's compaction would do.
+   * executed it; both stay until then.
    */
   override keeps(record: StreamRecord): boolean {
     return record.value !== null || record.headers?.cancel !== undefined;
