@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { statSync, utimesSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,10 @@ function install() {
     .update(readFileSync(join(ROOT, 'package-lock.json')))
     .digest('hex');
   if (installed > 0 && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
+  // It would be another clone's that `npm ci` empties.
+  if (lstatSync(join(ROOT, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    fail('node_modules is a link, and not what package-lock.json names: remove the link.');
+  }
   const startedAt = Date.now();
   process.stdout.write('Installing the dependencies (once; about half a minute) … ');
   // npm runs itself by the Node that runs this; outside of npm the one on the PATH is asked.

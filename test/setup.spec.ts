@@ -7,7 +7,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
 } from 'node:fs';
 import { utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -112,6 +114,16 @@ test('what the lockfile names is installed when it is newer than what is there',
   put('package-lock.json', 'another');
   age('package-lock.json', -60);
   expect(setUp(path).calls[0]).toMatch(/^npm ci/);
+});
+
+test('a linked node_modules is not emptied for an installation', () => {
+  renameSync(join(clone, 'node_modules'), join(clone, 'others'));
+  symlinkSync('others', join(clone, 'node_modules'));
+  put('package-lock.json', 'another');
+  age('package-lock.json', -60);
+  expect(setUp()).toMatchObject({ code: 1, calls: [] });
+  expect(setUp().said).toContain('node_modules is a link');
+  expect(existsSync(join(clone, 'others/.package-lock.json'))).toBe(true);
 });
 
 test('a Node that is too old, or does not run, is refused with what to do', () => {
