@@ -1,66 +1,38 @@
-/** One measured service and one load process beside it. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+/** One measured standalone service and one load process beside it. */
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startStandalone } from '../support/standalone.js';
 import type { Standalone } from '../support/standalone.js';
+import { LoadProcess } from './load-process.js';
 import type { Addresses, CommandName } from './load.js';
-
-const LOAD_MAIN = 'dist/test/bench/load.js';
-/** USER_HZ of Linux: what /proc counts CPU time in. */
-const TICKS_PER_SECOND = 100;
+import { cpuSecondsOf, pause, residentBytesOf } from './processes.js';
 
 export class Bench {
-  private constructor(
-    readonly service: Standalone,
-    private readonly load: ChildProcess,
-  ) {}
+  private readonly load = new LoadProcess();
+
+  private constructor(readonly service: Standalone) {}
 
   static async start(): Promise<Bench> {
     const env = { LOG_LEVEL: 'error', HELLO_TIMEOUT_MS: '60000' };
-    const service = await startStandalone({ env });
-    return new Bench(service, fork(LOAD_MAIN, { execArgv: ['--max-old-space-size=4096'] }));
+    return new Bench(await startStandalone({ env }));
   }
 
   async end(): Promise<void> {
-    this.load.kill('SIGKILL');
+    this.load.end();
     await this.service.dispose();
   }
 
   /** Has the load process do one command; rejects with what it says went wrong. */
   order<Result>(name: CommandName, plan: object = {}): Promise<Result> {
-    const at: Addresses = {
-      gatewayPort: this.service.ports.gateway,
-      ingestPort: this.service.ports.ingest,
-    };
-    return new Promise((resolve, reject) => {
-      this.load.once('message', (answer: { result?: Result; error?: string }) =>
-        answer.error === undefined
-          ? resolve(answer.result as Result)
-          : reject(new Error(answer.error)),
-      );
-      this.load.send({ name, at, plan });
-    });
-  }
-
-  /** CPU seconds of the service so far, user and system. */
-  cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.service.pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-  }
-
-  /** Resident bytes of the service. */
-  residentBytes(): number {
-    const status = readFileSync(`/proc/${this.service.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+    const { gateway, ingest } = this.service.ports;
+    const at: Addresses = { gatewayPorts: [gateway], ingestPorts: [ingest] };
+    return this.load.order(name, at, plan);
   }
 
   /** Resident bytes once the process has been idle for longer than it takes to give memory back. */
   async settledBytes(): Promise<number> {
     await pause(25_000);
-    return this.residentBytes();
+    return residentBytesOf(this.service.pid);
   }
 
   /** Bytes of the files in the data directory. */
@@ -76,12 +48,8 @@ export class Bench {
     count: number,
     act: () => Promise<Result>,
   ): Promise<[Result, number]> {
-    const before = this.cpuSeconds();
+    const before = cpuSecondsOf(this.service.pid);
     const result = await act();
-    return [result, ((this.cpuSeconds() - before) / count) * 1e6];
+    return [result, ((cpuSecondsOf(this.service.pid) - before) / count) * 1e6];
   }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,10 +1,13 @@
 /**
- * `npm run bench [-- name …]`: measures the standalone service with the load in a process beside it, prints a table
- * of medians and writes them with machine, commit and command under test/bench/results/.
+ * `npm run bench [-- [--runs N] name …]`: measures with the load in a process beside the services, prints a table of
+ * medians and writes them with machine, commit and command under test/bench/results/. Without names the standalone
+ * service; `cluster` (or a longer part of a name) the cluster, which needs TEST_KAFKA_LIB and a redis-server.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { CLUSTER_SCENARIOS } from './cluster-scenarios.js';
 import { SCENARIOS } from './scenarios.js';
 import type { Figures, Scenario } from './scenarios.js';
 
@@ -17,8 +20,9 @@ interface Row {
   readonly all: readonly Figures[];
 }
 
-async function measure({ name, runs, measure }: Scenario): Promise<Row> {
+async function measure({ name, runs: usual, measure }: Scenario): Promise<Row> {
   const all: Figures[] = [];
+  const runs = Math.min(usual, runsMax);
   for (let run = 1; run <= runs; run++) {
     console.error(`${name}: run ${run} of ${runs}`);
     all.push(await measure());
@@ -41,14 +45,19 @@ function readable(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
 }
 
-const wanted = process.argv.slice(2);
-const chosen = SCENARIOS.filter(
-  ({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)),
-);
+const words = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { runs: { type: 'string', default: '3' } },
+});
+const runsMax = Number(values.runs);
+const all = [...SCENARIOS, ...CLUSTER_SCENARIOS];
+const chosen =
+  wanted.length === 0
+    ? SCENARIOS
+    : all.filter(({ name }) => wanted.some((word) => name.includes(word)));
 if (chosen.length === 0) {
-  console.error(
-    `No scenario is called so. There are: ${SCENARIOS.map((one) => one.name).join('; ')}`,
-  );
+  console.error(`No scenario is called so. There are: ${all.map((one) => one.name).join('; ')}`);
   process.exit(1);
 }
 console.log('| Scenario | Figure | Median |\n|---|---|---|');
@@ -58,7 +67,8 @@ const git = (...words: string[]): string => execFileSync('git', words, { encodin
 const report = {
   at: new Date().toISOString(),
   commit: git('rev-parse', '--short', 'HEAD'),
-  command: ['npm run bench', ...(wanted.length > 0 ? ['--', ...wanted] : [])].join(' '),
+  command: ['npm run bench', ...(words.length > 0 ? ['--', ...words] : [])].join(' '),
+  loadAverage: loadavg().map((one) => Number(one.toFixed(1))),
   machine: {
     cores: cpus().length,
     cpu: cpus()[0]?.model,
@@ -69,6 +79,7 @@ const report = {
   rows,
 };
 mkdirSync(RESULTS, { recursive: true });
-const file = `${RESULTS}/standalone-${report.at.slice(0, 10)}-${report.commit}.json`;
+const what = chosen.every(({ name }) => name.startsWith('cluster')) ? 'cluster' : 'standalone';
+const file = `${RESULTS}/${what}-${report.at.slice(0, 10)}-${report.commit}.json`;
 writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
 console.log(`\nWritten to ${file}`);

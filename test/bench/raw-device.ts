@@ -11,9 +11,12 @@ const HELLO = '{"messageType":"hello","use_webpush":true,"broadcasts":{}}';
 export class RawDevice {
   uaid = '';
   endpoint = '';
+  channelID = '';
   /** Called for each text frame; the Buffer is only valid during the call. */
   onFrame: (text: Buffer) => void = () => undefined;
   onClose: () => void = () => undefined;
+  /** Of the server's close frame; 0: none came. */
+  closeCode = 0;
   private rest: Buffer | undefined;
   private isOpen = false;
   private opened: () => void = () => undefined;
@@ -29,8 +32,8 @@ export class RawDevice {
     });
   }
 
-  static open(port: number, host = '127.0.0.1'): Promise<RawDevice> {
-    const device = new RawDevice(connect(port, host));
+  static open(port: number, host = '127.0.0.1', localAddress?: string): Promise<RawDevice> {
+    const device = new RawDevice(connect({ port, host, ...(localAddress && { localAddress }) }));
     device.socket.write(
       `GET / HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
@@ -82,6 +85,7 @@ export class RawDevice {
     const { status, pushEndpoint } = JSON.parse(await answer) as Record<string, string>;
     if (Number(status) !== 200 || !pushEndpoint) throw new Error(`register answered ${status}`);
     this.endpoint = pushEndpoint;
+    this.channelID = channelID;
   }
 
   cut(): void {
@@ -121,6 +125,7 @@ export class RawDevice {
       const payload = data.subarray(at + head, at + head + length);
       if (opcode === 1) this.onFrame(payload);
       else if (opcode === 9) this.pong(payload);
+      else if (opcode === 8 && length >= 2) this.closeCode = payload.readUInt16BE(0);
       at += head + length;
     }
     if (at < data.length) this.rest = Buffer.from(data.subarray(at));

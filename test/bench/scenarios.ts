@@ -1,6 +1,7 @@
 /** What is measured: each scenario starts a service of its own and returns named figures. */
-import { Bench, pause } from './bench.js';
+import { Bench } from './bench.js';
 import type { SendPlan, SendResult } from './load.js';
+import { pause } from './processes.js';
 
 export type Figures = Readonly<Record<string, number>>;
 export interface Scenario {
