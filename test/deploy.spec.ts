@@ -17,7 +17,7 @@ import {
   readIn,
 } from './support/chart.js';
 import { pathOf, requires } from './support/machine.js';
-import { labelsByMetric } from './support/metric-names.js';
+import { describedMetrics, labelsByMetric } from './support/metric-names.js';
 import { askedSettings } from './support/readme-tables.js';
 import { ROOT } from './support/sources.js';
 import { readYaml } from './support/yaml.js';
@@ -370,7 +370,8 @@ describe('dashboard and alerts', () => {
 
   test('the runbook names metrics and settings that there are', async () => {
     const runbook = readIn(DEPLOY, 'RUNBOOK.md');
-    const metrics = [...(await labelsByMetric()).keys()];
+    const ours = describedMetrics().map(({ name }) => name);
+    const metrics = [...(await labelsByMetric()).keys(), ...ours];
     const named = runbook.match(/\bheliograph_\w+/g) ?? [];
     expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
     const settings = new Set(
@@ -379,6 +380,25 @@ describe('dashboard and alerts', () => {
     const words = [...runbook.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name = '']) => name);
     expect(words.filter((name) => !settings.has(name))).toEqual([]);
   });
+
+  test('accept to frame and accept to ack are heat maps', () => {
+    const maps = panels.filter(({ type }) => type === 'heatmap').map(({ targets = [] }) => targets);
+    expect(maps.flat().map(({ expr }) => /heliograph_(\w+)_bucket/.exec(expr)?.[1])).toEqual([
+      'gateway_accept_to_frame_seconds',
+      'gateway_accept_to_ack_seconds',
+    ]);
+  });
+
+  test.each(['router_lag', 'router_outbox_age_seconds', 'gateway_lease_age_seconds'])(
+    '%s is shown, and too much of it is an alert',
+    (name) => {
+      const asking = (all: readonly string[]) => all.filter((expr) => expr.includes(name));
+      expect(asking(panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)))).toEqual(
+        expect.arrayContaining([expect.stringContaining('max')]),
+      );
+      expect(asking(rules.map(({ expr }) => expr))).toHaveLength(1);
+    },
+  );
 
   test('every panel says what it shows', () => {
     expect(panels.filter(({ description }) => !description).map(({ title }) => title)).toEqual([]);

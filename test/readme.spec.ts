@@ -1,9 +1,10 @@
 /** The README's tables, rules and commands are those of the code. To repair: print-readme-tables, and paste. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { commands, houseRules, README_TABLES, type Table } from './support/readme-tables.js';
 import { ROOT } from './support/sources.js';
+import { startStandalone } from './support/standalone.js';
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
@@ -21,6 +22,20 @@ describe('the README has the table', () => {
     60_000,
   );
 });
+
+test('a running service shows what the table of metrics says, but for what only Kafka’s producer counts', async () => {
+  const service = await startStandalone();
+  onTestFinished(() => service.dispose());
+  const text = await (await fetch(`${service.opsUrl}/metrics`)).text();
+  const shown = [...text.matchAll(/^# TYPE (heliograph_\w+) (\w+)$/gm)].map(
+    ([, name = '', type = '']) => `${name} ${type}`,
+  );
+  const written = tableUnder('Metrics').rows.map(([name = '', type]) => {
+    return `${name.replaceAll('`', '')} ${type}`;
+  });
+  const here = written.filter((row) => !row.startsWith('heliograph_append_'));
+  expect(shown.sort()).toEqual(here.sort());
+}, 60_000);
 
 test.each(houseRules())('the README says: %s', (sentence) => {
   const items = sectionUnder('Rules of the house').split(/^- /m).slice(1);

@@ -44,6 +44,7 @@ describe('by setting', () => {
     }
     expect((await (await connect('ingest')).over()).said).toBe('');
     expect(await limited.metric('ingest_refused_connections_total')).toBe(1);
+    await expect.poll(() => limited.metric('ingest_connections')).toBeLessThanOrEqual(MAX);
     peers[0]?.destroy();
     await expect
       .poll(async () => {

@@ -10,8 +10,8 @@ import { STREAMS } from '#streams';
 import { OUTCOMES, REFUSALS, type RefusalRow } from '#webpush';
 import { CLOSE_CODES } from '#wire';
 import { HOUSE_RULES } from './house-rules.js';
+import { describedMetrics } from './metric-names.js';
 import { readSources, ROOT } from './sources.js';
-import { startStandalone } from './standalone.js';
 
 export interface Table {
   readonly columns: readonly string[];
@@ -144,30 +144,21 @@ function defaultOf({ default: own, preset }: Setting): string {
     : `${plain(preset)} (a service of its own: ${shown})`;
 }
 
-/** What a running standalone tells a scraper, besides Node's own. */
-async function metrics(): Promise<Table> {
-  const service = await startStandalone();
-  try {
-    const text = await (await fetch(`${service.opsUrl}/metrics`)).text();
-    const helps = new Map(
-      [...text.matchAll(/^# HELP (heliograph_\w+) (.*)$/gm)].map(([, name, help]) => [name, help]),
-    );
-    const rows = [...text.matchAll(/^# TYPE (heliograph_\w+) (\w+)$/gm)]
-      .map(([, name = '', type = '']) => [code(name), type, unitOf(name), helps.get(name) ?? ''])
-      .sort(([a = ''], [b = '']) => a.localeCompare(b));
-    return { columns: ['Metric', 'Type', 'Unit', 'What'], rows };
-  } finally {
-    await service.dispose();
-  }
+/** What a scraper is told by any service, besides Node's own. */
+function metrics(): Table {
+  const rows = describedMetrics().map(({ name, type, unit, by, help }) => [
+    code(name),
+    type,
+    unit,
+    by === '' ? '–' : by,
+    help,
+  ]);
+  return { columns: ['Metric', 'Type', 'Unit', 'By', 'What'], rows };
 }
 
 /** A comment is a sentence, a cell is not. */
 function phrase(doc: string): string {
   return `${doc.charAt(0).toLowerCase()}${doc.slice(1).replace(/\.$/, '')}`;
-}
-
-function unitOf(metric: string): string {
-  return /_(seconds|bytes|ratio)(_total)?$/.exec(metric)?.[1] ?? 'count';
 }
 
 function dependencies(): Table {

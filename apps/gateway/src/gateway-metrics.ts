@@ -111,6 +111,10 @@ function watchNow(metrics: Metrics, gateway: Gateway, settler: Settler): void {
     help: 'devices that are connected and greeted',
     read: () => connections.devices,
   });
+  metrics.gauge('heliograph_gateway_draining', {
+    help: '1: it closes its connections, spread out, to end',
+    read: () => Number(gateway.isDraining),
+  });
   metrics.gauge('heliograph_gateway_lease_age_seconds', {
     help: 'since the lease was last renewed; it ends at 15',
     read: () => lease.ageMs / 1_000,

@@ -110,6 +110,7 @@ test('a gateway starts, delivers, shows its work, and drains', async () => {
     'heliograph_gateway_backlog_count 1',
     'heliograph_gateway_backlog_sum 1',
     'heliograph_gateway_buffered_bytes 0',
+    'heliograph_gateway_draining 0',
     'heliograph_gateway_memory_per_device_bytes ',
   ]) {
     expect(text).toContain(line);

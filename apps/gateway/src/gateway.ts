@@ -74,6 +74,8 @@ export class Gateway {
   private readonly deliveries: OnDelivery;
   private readonly drains: Drain;
   private readonly rounds: readonly Round[];
+  /** From SIGTERM on. */
+  isDraining = false;
   private stopReading: StopReading | undefined;
 
   constructor(
@@ -142,6 +144,7 @@ export class Gateway {
 
   /** Closes every connection, spread out; no new one may open from now on. Releases the lease last. */
   async drain(): Promise<void> {
+    this.isDraining = true;
     await this.drains.run();
     await this.halt();
   }

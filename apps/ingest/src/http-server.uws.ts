@@ -90,6 +90,7 @@ export class IngestServer {
 
   private onSocket(res: HttpResponse, change: number): void {
     this.sockets += change;
+    this.parts.counts.connections = this.sockets;
     if (change < 0 || this.sockets <= this.config.connectionsMax) return;
     this.parts.counts.refusedConnections++;
     res.close();

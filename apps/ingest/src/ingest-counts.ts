@@ -10,6 +10,8 @@ export class IngestCounts {
   readonly refused: Record<RefusalName, number>;
   /** Connections that ended before their request was answered. */
   aborted = 0;
+  /** Connections that are open. */
+  connections = 0;
   /** Closed because there are as many as may be. */
   refusedConnections = 0;
   /** Answered 503 because the deadline passed. */

@@ -29,6 +29,10 @@ export function watchIngest(metrics: Metrics, counts: IngestCounts): void {
     help: 'requests answered 503 by the deadline of lookup and append',
     read: () => counts.late,
   });
+  metrics.gauge('heliograph_ingest_connections', {
+    help: 'connections that are open',
+    read: () => counts.connections,
+  });
   metrics.gauge('heliograph_ingest_in_flight', {
     help: 'requests whose answer is still owed',
     read: () => counts.inFlight,

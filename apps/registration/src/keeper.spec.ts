@@ -46,9 +46,11 @@ describe('a view that is not there', () => {
     const owner = new HandDrivenKeeper(field);
     expect(await owner.own()).toBe(0);
     await owner.read(2);
+    expect(await owner.keeper.lag()).toEqual({ 0: 2 });
     expect(await lookup.find(device, subscriptions[2]!)).toEqual({ state: 'rebuilding' });
     await owner.readOn();
     expect(await mark()).toMatchObject({ state: 'ready', applied: 4 });
+    expect(await owner.keeper.lag()).toEqual({ 0: 0 });
     expect(await known()).toEqual(new Set(subscriptions));
     expect(owner.keeper.counts).toMatchObject({ rebuilds: 1, fenced: 0 });
   });

@@ -67,6 +67,15 @@ export class Keeper implements PartitionReader {
     return { ready, rebuilding: kept.length - ready };
   }
 
+  /** By partition: offsets between what is applied and the end of the log. */
+  async lag(): Promise<Record<string, number>> {
+    const each = this.partitions().map(async ({ partition, applied }) => {
+      const end = await this.ports.catalog.end(SUBSCRIPTIONS, partition);
+      return [partition, Math.max(0, end - applied)] as const;
+    });
+    return Object.fromEntries(await Promise.all(each));
+  }
+
   onAssigned(partition: number): Promise<number> {
     this.onRevoked(partition);
     const kept = new KeptPartition(partition);

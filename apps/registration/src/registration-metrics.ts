@@ -22,6 +22,11 @@ export function watchKeeper(metrics: Metrics, keeper: Keeper): void {
     by: ['state'],
     read: () => keeper.states(),
   });
+  metrics.gauge('heliograph_keeper_lag', {
+    help: 'offsets between what is applied and the end of the log',
+    by: ['partition'],
+    read: () => keeper.lag(),
+  });
 }
 
 /** What a scrape shows of the REST door. */

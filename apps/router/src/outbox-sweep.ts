@@ -17,7 +17,6 @@ export class OutboxSweep implements Sweep {
   constructor(
     private readonly ports: Pick<RouterPorts, 'view' | 'announcer'>,
     private readonly counts: RouterCounts,
-    private readonly clock: () => number = Date.now,
   ) {}
 
   async sweep(owned: OwnedPartition): Promise<void> {
@@ -25,12 +24,12 @@ export class OutboxSweep implements Sweep {
     const { partition, viewId, state } = owned;
     const pick = { olderThanMs: OUTBOX_AGE_MS, limit: OUTBOX_MAX };
     let found: number;
-    owned.outboxAgeMs = 0;
+    owned.lateSinceMs = undefined;
     do {
       const left = await view.outbox(partition, { viewId, state }, pick);
       found = left.length;
       this.counts.announcedLate += found;
-      for (const { at } of left) owned.outboxAgeMs = Math.max(owned.outboxAgeMs, this.clock() - at);
+      for (const { at } of left) owned.lateSinceMs = Math.min(owned.lateSinceMs ?? at, at);
       if (found > 0) await announcer.announce(partition, viewId, left);
     } while (found === OUTBOX_MAX && owned.isOwned);
   }

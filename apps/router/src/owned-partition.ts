@@ -33,8 +33,8 @@ export class OwnedPartition implements Belief {
   /** Resolves when every announcement made so far is in the log, or was left to the outbox sweep. */
   announced: Promise<void> = Promise.resolve();
 
-  /** Of the oldest outcome that the last look into the outbox found unannounced; 0: none is late. */
-  outboxAgeMs = 0;
+  /** When (ms, the store's clock) the oldest outcome was decided that the last look into the outbox found late. */
+  lateSinceMs: number | undefined;
 
   constructor(readonly partition: number) {}
 

@@ -58,8 +58,8 @@ export function watchRouter(
     },
   });
   metrics.gauge('heliograph_router_outbox_age_seconds', {
-    help: 'of the oldest outcome that a look into the outboxes found late (beyond 10 s) and unannounced; else 0',
-    read: () => Math.max(0, ...router.owned.all().map(({ outboxAgeMs }) => outboxAgeMs)) / 1_000,
+    help: 'of the oldest outcome that is decided and not announced: on its way, or found late (beyond 10 s) in an outbox; else 0',
+    read: () => router.outboxAgeMs() / 1_000,
   });
   metrics.gauge('heliograph_router_lag', {
     help: 'offsets between what is applied and the end of the log',
@@ -123,11 +123,11 @@ async function lag(
   router: Router,
   { catalog }: Pick<RouterPorts, 'catalog'>,
 ): Promise<Record<string, number>> {
-  const lags: Record<string, number> = {};
-  for (const { partition, applied, isIdle } of router.owned.all()) {
+  // All are asked in one turn: Kafka is asked once.
+  const each = router.owned.all().map(async ({ partition, applied, isIdle }) => {
     // Offsets at the end may be gone (compacted away): with nothing to read there is no lag.
     const end = isIdle ? applied : await catalog.end(NOTIFICATIONS, partition);
-    lags[partition] = Math.max(0, end - applied);
-  }
-  return lags;
+    return [partition, Math.max(0, end - applied)] as const;
+  });
+  return Object.fromEntries(await Promise.all(each));
 }

@@ -4,6 +4,8 @@ import type { Announcement } from '#webpush';
 
 /** Whom a router asks for announcing: `Announcer` of libs/outcomes. */
 export interface Announces {
+  /** When (ms) the oldest outcome was decided that is on its way to the log. */
+  readonly oldestAtMs?: number | undefined;
   announce(
     partition: number,
     viewId: string | undefined,

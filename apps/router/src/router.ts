@@ -54,6 +54,13 @@ export class Router implements PartitionReader {
     this.takeOver = new TakeOver(ports, new Fold(ports.view, counts, log), counts, log);
   }
 
+  /** Of the oldest outcome that is decided and not announced: on its way, or found late in an outbox. 0: none. */
+  outboxAgeMs(): number {
+    const late = this.owned.all().map(({ lateSinceMs = Infinity }) => lateSinceMs);
+    const oldest = Math.min(this.ports.announcer.oldestAtMs ?? Infinity, ...late);
+    return oldest === Infinity ? 0 : Math.max(0, this.clock() - oldest);
+  }
+
   onAssigned(partition: number): Promise<number> {
     return this.takeOver.begin(this.owned.add(partition));
   }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Log } from '#runtime';
 import type { Fields } from '#runtime';
-import { GoneSweep } from '#outcomes';
+import { Announcer, GoneSweep } from '#outcomes';
 import { Field, deviceId, intercepted, subscriptionId } from '../../../test/support/field.js';
+import { Holding, settled } from '../../../test/support/hand-driven-gateway.js';
 import { HandDrivenRouter } from '../../../test/support/hand-driven-router.js';
 import { EXPIRE_MAX, ExpirySweep } from './expiry-sweep.js';
 import { OUTBOX_AGE_MS, OutboxSweep } from './outbox-sweep.js';
@@ -81,9 +82,8 @@ describe('the outbox sweep', () => {
 
   test('announces what its decider did not within 10 s', async () => {
     const offset = await acked();
-    const clock = (): number => field.now;
-    const sweep = sweeps(new OutboxSweep(field, owner.router.counts, clock));
-    const ageMs = (): number | undefined => owner.router.owned.get(0)?.outboxAgeMs;
+    const sweep = sweeps(new OutboxSweep(field, owner.router.counts));
+    const ageMs = (): number => owner.router.outboxAgeMs();
     field.now += OUTBOX_AGE_MS - 1;
     await sweep.run(0);
     expect(await field.announced()).toEqual([]);
@@ -96,6 +96,25 @@ describe('the outbox sweep', () => {
     expect(await field.announced()).toMatchObject([{ offset, outcome: 'delivered' }]);
     expect(await outbox()).toEqual([]);
     expect(owner.router.counts.announcedLate).toBe(1);
+  });
+
+  test('shows how old they are while the log takes none', async () => {
+    await acked();
+    field.now += OUTBOX_AGE_MS;
+    const log = new Holding('appendUntilIn', 'before');
+    const announcer = new Announcer(log.around(field.producer), field.view);
+    const held = new HandDrivenRouter(field, { announcer });
+    await held.own();
+    const router = held.router;
+    const sweep = new OutboxSweep({ view: field.view, announcer }, router.counts);
+    const round = new Sweeps(router.owned, [sweep], Log.silent()).run(0);
+    await settled();
+    field.now += 60_000;
+    expect(router.outboxAgeMs()).toBe(OUTBOX_AGE_MS + 60_000);
+    await log.letGo();
+    await round;
+    await sweep.sweep(router.owned.get(0)!);
+    expect(router.outboxAgeMs()).toBe(0);
   });
 
   test('leaves nothing over to a log that learns it afterwards', async () => {

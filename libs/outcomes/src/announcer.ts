@@ -59,6 +59,17 @@ export class Announcer {
     return pending;
   }
 
+  /** When (ms, the store's clock) the oldest of them was decided. */
+  get oldestAtMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const lane of this.lanes.values()) {
+      for (const { announcements } of lane.items()) {
+        for (const { at } of announcements) oldest = Math.min(oldest ?? at, at);
+      }
+    }
+    return oldest;
+  }
+
   /** Resolves when nothing is under way. Never rejects. */
   async drain(): Promise<void> {
     for (;;) {

@@ -47,6 +47,20 @@ test('a label value that is gone from the reading is gone from the scrape', asyn
   expect(await linesOf(metrics)).toEqual(['heliograph_lag{partition="1"} 7']);
 });
 
+test.each([
+  ['does not answer', () => new Promise<never>(() => undefined)],
+  ['is away', () => Promise.reject(new Error('ECONNREFUSED'))],
+])('a store that %s leaves a gap, and everything else is shown', async (_, read) => {
+  const metrics = new Metrics({ readWithinMs: 5, processToo: true });
+  metrics.gauge('heliograph_lag', { help: 'x', by: ['partition'], read });
+  metrics.gauge('heliograph_connections', { help: 'x', read: () => 3 });
+  await metrics.scrape();
+  expect(await linesOf(metrics)).toEqual([
+    'heliograph_scrape_gaps_total 1',
+    'heliograph_connections 3',
+  ]);
+});
+
 test('a histogram is cumulative and a value at a bound belongs below it', async () => {
   const metrics = new Metrics();
   const buckets = new Buckets([0.5, 1]);

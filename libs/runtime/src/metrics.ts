@@ -26,15 +26,25 @@ export interface MetricRow {
 
 /** Unit by the name's last word, as Prometheus' naming wants it; everything else is a count. */
 const UNITS: Record<string, string> = { seconds: 'seconds', bytes: 'bytes', ratio: '0–1' };
+/** For a store. Prometheus waits for 10 s, and without an answer would miss everything else as well. */
+const READ_WITHIN_MS = 2_000;
 const NAME = /^heliograph_[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 
 export class Metrics {
   readonly registry = new Registry();
   private readonly rows: MetricRow[] = [];
+  private readonly readWithinMs: number;
+  private gaps = 0;
 
   /** `processToo`: also Node's own (memory, CPU, event loop delay, garbage collection, handles). */
-  constructor(options: { readonly processToo?: boolean } = {}) {
-    if (options.processToo) collectDefaultMetrics({ register: this.registry });
+  constructor(options: { readonly processToo?: boolean; readonly readWithinMs?: number } = {}) {
+    this.readWithinMs = options.readWithinMs ?? READ_WITHIN_MS;
+    if (!options.processToo) return;
+    collectDefaultMetrics({ register: this.registry });
+    this.counter('heliograph_scrape_gaps_total', {
+      help: 'readings missing in a scrape because a store did not answer within 2 s',
+      read: () => this.gaps,
+    });
   }
 
   /** Only grows. The name ends in `_total`. */
@@ -44,9 +54,10 @@ export class Metrics {
     const metric: Counter = new Counter({
       ...this.shape(name, reader),
       collect: async () => {
-        const reading = await reader.read();
+        const reading = await this.reading(reader);
+        if (reading === undefined && !reader.by) return;
         metric.reset();
-        each(reader, reading, (labels, value) => metric.inc(labels, value));
+        each(reader, reading ?? {}, (labels, value) => metric.inc(labels, value));
       },
     });
   }
@@ -57,9 +68,10 @@ export class Metrics {
     const metric: Gauge = new Gauge({
       ...this.shape(name, reader),
       collect: async () => {
-        const reading = await reader.read();
+        const reading = await this.reading(reader);
+        if (reading === undefined && !reader.by) return;
         metric.reset();
-        each(reader, reading, (labels, value) => metric.set(labels, value));
+        each(reader, reading ?? {}, (labels, value) => metric.set(labels, value));
       },
     });
   }
@@ -80,6 +92,20 @@ export class Metrics {
   /** The exposition text, and its content type. */
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
     return { text: await this.registry.metrics(), contentType: this.registry.contentType };
+  }
+
+  /** Undefined: a store is away. What else there is to see is needed most just then. */
+  private async reading(reader: Reader): Promise<Reading | undefined> {
+    const reading = reader.read();
+    if (!(reading instanceof Promise)) return reading;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, this.readWithinMs, undefined);
+    });
+    const answer = await Promise.race([reading.catch(() => undefined), late]);
+    clearTimeout(timer);
+    if (answer === undefined) this.gaps++;
+    return answer;
   }
 
   private shape(name: string, { help, by }: Reader) {
