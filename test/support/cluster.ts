@@ -26,7 +26,8 @@ export interface ClusterOptions {
   readonly partitions?: number;
   /** For every service. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Default: one server of its own. It ends with the cluster. */
+  /** Default: a local process of its own each. They end with the cluster. */
+  readonly kafka?: KafkaServer;
   readonly redis?: RedisServer;
   /** Nothing is started but Kafka and Redis, and the streams are created. */
   readonly isAsleep?: boolean;
@@ -36,7 +37,10 @@ type Role = 'gateway' | 'ingest' | 'router' | 'registration';
 const HOST = '127.0.0.1';
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const [kafka, redis] = await Promise.all([startKafka(), options.redis ?? startRedis()]);
+  const [kafka, redis] = await Promise.all([
+    options.kafka ?? startKafka(),
+    options.redis ?? startRedis(),
+  ]);
   const { gateways, ingests, routers, registrations } = options;
   const services = gateways + ingests + routers + registrations;
   const ports = await freePorts(services + gateways + ingests + registrations);
@@ -54,7 +58,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 export class Cluster {
   readonly gateways: readonly ServiceProcess[];
   readonly ingests: readonly ServiceProcess[];
-  readonly routers: readonly ServiceProcess[];
+  routers: readonly ServiceProcess[];
   readonly registrations: readonly ServiceProcess[];
   /** What all services are told. */
   readonly env: Readonly<Record<string, string>>;
@@ -114,6 +118,19 @@ export class Cluster {
       ...{ name, opsPort, main: `dist/apps/${role}/src/main.js` },
       env: { ...this.env, OPS_PORT: String(opsPort), ...env },
     });
+  }
+
+  /** One more router, which belongs to the cluster from now on; it does not run yet. */
+  async enlistRouter(): Promise<ServiceProcess> {
+    const [opsPort = 0] = await freePorts(1);
+    const router = this.service('router', { name: 'one more router', opsPort, env: {} });
+    this.routers = [...this.routers, router];
+    return router;
+  }
+
+  async dismissRouter(router: ServiceProcess): Promise<void> {
+    await router.kill();
+    this.routers = this.routers.filter((one) => one !== router);
   }
 
   gatewayUrl(index: number): string {

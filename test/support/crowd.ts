@@ -289,7 +289,7 @@ export class CrowdMember {
 }
 
 /** mulberry32 */
-function diceOf(seed: number): () => number {
+export function diceOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

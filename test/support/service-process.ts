@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const OUTPUT_MAX = 1_000_000;
+/** A process that is stopped (SIGSTOP) takes connections and never answers. */
+const ANSWER_MS = 10_000;
 
 export interface ServiceOptions {
   /** For messages. */
@@ -99,7 +101,7 @@ export class ServiceProcess {
   /** What `/health/ready` says; undefined: nobody answers. */
   async report(): Promise<Report | undefined> {
     try {
-      return (await (await fetch(`${this.opsUrl}/health/ready`)).json()) as Report;
+      return (await (await this.ask('/health/ready')).json()) as Report;
     } catch {
       return undefined;
     }
@@ -126,7 +128,7 @@ export class ServiceProcess {
 
   /** Every sample of `/metrics` by its name with labels, as it stands there: `name{label="value"}`. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
-    const text = await (await fetch(`${this.opsUrl}/metrics`)).text();
+    const text = await (await this.ask('/metrics')).text();
     const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     return new Map(
       samples.map((line) => {
@@ -134,6 +136,10 @@ export class ServiceProcess {
         return [line.slice(0, at), Number(line.slice(at + 1))];
       }),
     );
+  }
+
+  private ask(path: string): Promise<Response> {
+    return fetch(`${this.opsUrl}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) });
   }
 
   private async end(signal: NodeJS.Signals, timeoutMs: number): Promise<number | null> {
