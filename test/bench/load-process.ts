@@ -22,11 +22,13 @@ export class LoadProcess {
   /** Has it do one command; rejects with what it says went wrong. */
   order<Result>(name: CommandName, at: Addresses, plan: object): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.child.once('message', (answer: { result?: Result; error?: string }) =>
-        answer.error === undefined
-          ? resolve(answer.result as Result)
-          : reject(new Error(answer.error)),
-      );
+      const onExit = (): void => reject(new Error('the load process ended'));
+      this.child.once('exit', onExit);
+      this.child.once('message', (answer: { result?: Result; error?: string }) => {
+        this.child.off('exit', onExit);
+        if (answer.error === undefined) resolve(answer.result as Result);
+        else reject(new Error(answer.error));
+      });
       this.child.send({ name, at, plan });
     });
   }

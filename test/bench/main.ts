@@ -2,11 +2,13 @@
  * `npm run bench [-- [--runs N] name …]`: measures with the load in a process beside the services, prints a table of
  * medians and writes them with machine, commit and command under test/bench/results/. Without names the standalone
  * service; `cluster` (or a longer part of a name) the cluster, which needs TEST_KAFKA_LIB and a redis-server.
+ * `--profile` writes where the CPU time of the cluster's hot services goes, as text.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { writeProfiles } from './cluster-profile.js';
 import { CLUSTER_SCENARIOS } from './cluster-scenarios.js';
 import { SCENARIOS } from './scenarios.js';
 import type { Figures, Scenario } from './scenarios.js';
@@ -48,8 +50,13 @@ function readable(value: number): string {
 const words = process.argv.slice(2);
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '3' } },
+  options: { runs: { type: 'string', default: '3' }, profile: { type: 'boolean' } },
 });
+mkdirSync(RESULTS, { recursive: true });
+if (values.profile) {
+  await writeProfiles(RESULTS, 'npm run bench -- --profile');
+  process.exit(0);
+}
 const runsMax = Number(values.runs);
 const all = [...SCENARIOS, ...CLUSTER_SCENARIOS];
 const chosen =
@@ -78,7 +85,6 @@ const report = {
   },
   rows,
 };
-mkdirSync(RESULTS, { recursive: true });
 const what = chosen.every(({ name }) => name.startsWith('cluster')) ? 'cluster' : 'standalone';
 const file = `${RESULTS}/${what}-${report.at.slice(0, 10)}-${report.commit}.json`;
 writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
