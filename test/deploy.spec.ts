@@ -126,19 +126,43 @@ describe('the chart', () => {
   });
 });
 
+interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+}
+interface Port {
+  readonly port?: unknown;
+  readonly targetPort?: unknown;
+  readonly protocol?: string;
+}
 interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
   readonly spec: {
-    readonly template?: { readonly spec: PodSpec };
+    readonly template?: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: PodSpec;
+    };
     readonly replicas?: number;
+    readonly selector?: Selector & Readonly<Record<string, unknown>>;
+    readonly podSelector?: Selector;
+    readonly ports?: readonly Port[];
+    readonly ingress?: readonly { readonly ports: readonly Port[]; readonly from?: unknown }[];
+    readonly egress?: readonly { readonly ports: readonly Port[]; readonly to?: unknown }[];
+    readonly endpoints?: readonly { readonly port: string; readonly path: string }[];
   };
   readonly data?: unknown;
 }
 interface PodSpec {
   readonly terminationGracePeriodSeconds?: number;
+  readonly readinessGates?: unknown;
+  readonly topologySpreadConstraints?: readonly {
+    readonly topologyKey: string;
+    readonly whenUnsatisfiable: string;
+    readonly labelSelector: Selector;
+  }[];
   readonly containers: readonly {
     readonly image: string;
+    readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
     readonly env: readonly { name: string; value?: string; valueFrom?: Record<string, unknown> }[];
     readonly lifecycle?: { preStop: { exec: { command: readonly string[] } } };
     readonly securityContext: Readonly<Record<string, unknown>>;
@@ -254,6 +278,81 @@ requires('helm').describe('the chart, rendered', () => {
     ).toEqual(['hg-heliograph-gateway']);
     const id = pods(all).gateway?.containers[0]?.env.find(({ name }) => name === 'GATEWAY_ID');
     expect(id?.valueFrom).toEqual({ fieldRef: { fieldPath: 'metadata.name' } });
+  });
+
+  describe.each(SERVICES)('%s', (role) => {
+    const of = (all: readonly Manifest[], kind: string): Manifest | undefined =>
+      all.find((one) => one.kind === kind && one.metadata.name === `hg-heliograph-${role}`);
+    const production = join(CHART, 'ci', 'production-values.yaml');
+    const labelsOf = (all: readonly Manifest[]) =>
+      all.find(({ spec, metadata }) => spec?.template && metadata.name.endsWith(`-${role}`))?.spec
+        .template?.metadata.labels ?? {};
+
+    test('keeps enough pods in a disruption, apart from each other', () => {
+      const all = manifests(production);
+      const labels = labelsOf(all);
+      const budget = of(all, 'PodDisruptionBudget');
+      expect(labels).toMatchObject(budget?.spec.selector?.matchLabels ?? { none: 'none' });
+      const spread = pods(all)[role]?.topologySpreadConstraints ?? [];
+      expect(spread.map(({ topologyKey }) => topologyKey)).toEqual([
+        'topology.kubernetes.io/zone',
+        'kubernetes.io/hostname',
+      ]);
+      for (const { labelSelector, whenUnsatisfiable } of spread) {
+        expect(labels).toMatchObject(labelSelector.matchLabels ?? { none: 'none' });
+        expect(whenUnsatisfiable).toBe('DoNotSchedule');
+      }
+    });
+
+    test('is let in at its door and watched, and out to Kafka, Redis and DNS alone', () => {
+      const all = manifests(production);
+      const { podSelector, ingress = [], egress = [] } = of(all, 'NetworkPolicy')?.spec ?? {};
+      expect(labelsOf(all)).toMatchObject(podSelector?.matchLabels ?? { none: 'none' });
+      const ports = pods(all)[role]?.containers[0]?.ports.map(({ name }) => name);
+      expect(ingress.flatMap((one) => one.ports.map(({ port }) => port))).toEqual(ports);
+      expect(ingress.at(-1)?.from).toEqual([
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } },
+      ]);
+      const out = egress.flatMap((one) => one.ports.map(({ port }) => port));
+      expect(out).toEqual([53, 53, 9093, 6380]);
+    });
+
+    test('is found by its Service, where it has a door, and by the ServiceMonitor', () => {
+      const all = manifests(production);
+      const labels = labelsOf(all);
+      const [door] = pods(all)[role]?.containers[0]?.ports ?? [];
+      const service = of(all, 'Service');
+      if (role === 'router') expect(service).toBeUndefined();
+      else {
+        expect(labels).toMatchObject(service?.spec.selector ?? { none: 'none' });
+        expect(service?.spec.ports?.[0]?.targetPort).toBe(door?.name);
+      }
+      const ops = all.find(({ kind, metadata }) => {
+        return kind === 'Service' && metadata.name === 'hg-heliograph-ops';
+      });
+      expect(labels).toMatchObject(ops?.spec.selector ?? { none: 'none' });
+      const monitor = all.find(({ kind }) => kind === 'ServiceMonitor');
+      expect(ops?.metadata.labels).toMatchObject(monitor?.spec.selector?.matchLabels ?? { n: 'n' });
+      expect(monitor?.spec.endpoints).toMatchObject([{ port: 'ops', path: '/metrics' }]);
+    });
+
+    test('can stay on another version than the rest, while an upgrade goes on', () => {
+      const all = pods(manifests(production, '--set', `${role}.tag=0.0.9`));
+      const images = Object.entries(all).map(([name, { containers }]) => [
+        name,
+        containers[0]?.image,
+      ]);
+      for (const [name, image] of images) {
+        expect(image).toMatch(name === role ? /heliograph:0\.0\.9$/ : /@sha256:/);
+      }
+    });
+  });
+
+  test('a gateway waits for the gates of its load balancer', () => {
+    const { gateway } = pods(manifests(join(CHART, 'ci', 'production-values.yaml')));
+    expect(gateway?.readinessGates).toEqual([
+      { conditionType: 'target-health.elbv2.k8s.aws/devices' },
+    ]);
   });
 
   test('YAML’s own idea of `on` is undone', () => {

@@ -109,7 +109,7 @@ export class Gateway {
     const { helloDeadline } = this;
     this.sessions = new Sessions({ ...known, helloDeadline, messages, reading });
     const addressed = { identity, connections, reading, claimAgain, limits, counts };
-    this.deliveries = new OnDelivery({ ...addressed, clock: chance.clock });
+    this.deliveries = new OnDelivery({ ...addressed, log: ports.log, clock: chance.clock });
     this.lease = new HeldLease({
       ...ports,
       ...{ identity, counts, dice: chance.dice, sleep: chance.sleep, clock: chance.ticks },

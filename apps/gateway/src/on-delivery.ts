@@ -3,7 +3,8 @@
  * of the holder that the router's script returned; every other connection drops it (rule 3). What cannot go out
  * as it comes is read from the mailbox later.
  */
-import { decodeDelivery } from '#streams';
+import type { Log } from '#runtime';
+import { UndecodableRecord, decodeDelivery } from '#streams';
 import type { Delivery, LogRecord, PartitionReader, RecordBatch } from '#streams';
 import { deviceOf } from '#streams';
 import type { Connections } from './connections.js';
@@ -21,6 +22,7 @@ export interface DeliveryParts {
   readonly claimAgain: (session: Session) => void;
   readonly limits: Pick<ConnectionLimits, 'windowMax' | 'windowBytesMax'>;
   readonly counts: GatewayCounts;
+  readonly log: Log;
   /** ms since the epoch. */
   readonly clock: () => number;
 }
@@ -65,8 +67,11 @@ export class OnDelivery implements PartitionReader {
   private decode(record: LogRecord, deliveries: Delivery[]): void {
     try {
       deliveries.push(decodeDelivery(record));
-    } catch {
+    } catch (error) {
+      if (!(error instanceof UndecodableRecord)) throw error;
       this.parts.counts.undecodable++;
+      const where = { stream: 'deliveries', offset: record.offset, error };
+      this.parts.log.sampled('delivery', 'skipped a delivery that cannot be decoded', where);
     }
   }
 

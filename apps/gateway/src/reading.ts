@@ -3,8 +3,8 @@
  * meanwhile: then it is level, and live deliveries go out as they come (design §5, rules 2 and 3).
  */
 import type { Settler } from '#outcomes';
-import { Step } from '#runtime';
-import { decodeNotification, peekNotification } from '#streams';
+import { Step, type Log } from '#runtime';
+import { UndecodableRecord, decodeNotification, peekNotification } from '#streams';
 import type { Mailbox, MailboxEntry } from '#view';
 import type { DeviceId } from '#webpush';
 import type { ConnectionLimits } from './config.js';
@@ -21,6 +21,7 @@ export interface ReadingParts {
   readonly claimAgain: (session: Session) => void;
   readonly limits: Pick<ConnectionLimits, 'windowMax' | 'windowBytesMax'>;
   readonly counts: GatewayCounts;
+  readonly log: Log;
 }
 
 export class Reading {
@@ -116,9 +117,9 @@ export class Reading {
     let notification;
     try {
       notification = decodeNotification(entry.record);
-    } catch {
+    } catch (error) {
       session.lastSent = entry.offset;
-      return this.giveUp(session, entry);
+      return this.giveUp(session, entry, error);
     }
     const { offset, record } = entry;
     const { id, trace } = notification;
@@ -130,12 +131,28 @@ export class Reading {
     this.parts.counts.framesOut++;
   }
 
-  /** No device can ever read it: it ends here, or it would come again with every read. */
-  private giveUp(session: Session, { offset, record }: MailboxEntry): void {
-    this.parts.counts.undecodable++;
+  /**
+   * No device can ever read it: it ends here, or it would come again with every read. But what cannot even be peeked
+   * at was routed by a router of a later version: it is left in the mailbox, and the next re-check sends the device
+   * to look for a gateway that can read it.
+   */
+  private giveUp(session: Session, { offset, record }: MailboxEntry, error: unknown): void {
     const { device, partition } = session;
-    if (device === undefined) return;
-    const { id } = peekNotification(record); // the router has routed it by that
+    this.parts.counts.undecodable++;
+    const where = { partition, offset, error };
+    this.parts.log.sampled('notification', 'skipped a notification that cannot be decoded', where);
+    if (device === undefined || !isPeekable(record)) return;
+    const { id } = peekNotification(record);
     void this.parts.settler.settle(partition, { device, offset, id, outcome: 'rejected' });
+  }
+}
+
+function isPeekable(record: Buffer): boolean {
+  try {
+    peekNotification(record);
+    return true;
+  } catch (error) {
+    if (error instanceof UndecodableRecord) return false;
+    throw error;
   }
 }

@@ -23,9 +23,13 @@ labels:
   {{- include "heliograph.labels" . | nindent 2 }}
 {{- end }}
 
+{{/* `tag` of the service, where it is not yet, or already, on another version than the rest. */}}
 {{- define "heliograph.image" -}}
-{{- with .Values.image }}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- $tag := .tag }}
+{{- with .root.Values.image }}
+{{- if $tag }}{{ .repository }}:{{ $tag }}
+{{- else if .digest }}{{ .repository }}@{{ .digest }}
+{{- else }}{{ .repository }}:{{ .tag | default $.root.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -165,7 +169,7 @@ spec:
   {{- end }}
   containers:
     - name: {{ .role }}
-      image: {{ include "heliograph.image" .root }}
+      image: {{ include "heliograph.image" (dict "root" .root "tag" .values.tag) }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args: [{{ .role }}]
       env:
