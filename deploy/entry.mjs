@@ -12,7 +12,7 @@ const MAINS = {
 /** Each may be given as `<name>_FILE`, the way that Docker and Kubernetes mount secrets. */
 const SECRETS = ['ENDPOINT_KEYS', 'KAFKA_USERNAME', 'KAFKA_PASSWORD', 'REDIS_URL'];
 
-endOnSignals();
+const stopListening = endOnSignals();
 const main = MAINS[process.argv[2]];
 if (process.argv.length !== 3 || main === undefined) {
   const said = process.argv.slice(2).join(' ');
@@ -21,15 +21,16 @@ if (process.argv.length !== 3 || main === undefined) {
 const problems = SECRETS.flatMap(readSecret);
 if (problems.length > 0) refuse(problems.join('\n'));
 await import(main);
+// The service listens now, and each leaves the signal to the other while there are two.
+stopListening();
 
-/** The kernel ignores a signal to process 1 that nobody listens for, and until a service runs it does not. */
+/** The kernel ignores a signal to process 1 that nobody listens for, and until a service is loaded nobody does. */
 function endOnSignals() {
-  for (const [signal, number] of Object.entries({ SIGTERM: 15, SIGINT: 2 })) {
-    process.on(signal, () => {
-      // A second listener is the service's own: it drains.
-      if (process.listenerCount(signal) === 1) process.exit(128 + number);
-    });
-  }
+  const listeners = { SIGTERM: () => process.exit(143), SIGINT: () => process.exit(130) };
+  for (const [signal, listener] of Object.entries(listeners)) process.on(signal, listener);
+  return () => {
+    for (const [signal, listener] of Object.entries(listeners)) process.off(signal, listener);
+  };
 }
 
 /** Answers with what is wrong. */
