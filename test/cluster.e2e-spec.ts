@@ -14,16 +14,22 @@ import type { Load } from './support/crowd.js';
 import { Device, payloadOf } from './support/device.js';
 import { requires } from './support/machine.js';
 import { accepted, post } from './support/sender.js';
+import { storesOfThisMachine } from './support/stores.js';
 
 const DEVICES = 60;
 const PER_SECOND = 100;
 
-requires('kafka', 'redis').describe('a cluster', () => {
+const stores = storesOfThisMachine();
+/** Stores that somebody else runs must not be ended. */
+const endsStores = test.skipIf(stores.kind === 'named');
+
+requires(...stores.needs).describe(`a cluster on ${stores.kind}`, () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await startCluster({ gateways: 3, ingests: 2, routers: 2, registrations: 1 });
-  }, 120_000);
-  afterAll(() => cluster.dispose());
+    const counts = { gateways: 3, ingests: 2, routers: 2, registrations: 1 };
+    cluster = await startCluster({ ...counts, ...(await stores.start()) });
+  }, 180_000);
+  afterAll(() => cluster?.dispose(), 60_000);
 
   describe('conforms', () => {
     const target = (): { gatewayUrl: string; endpointUrl: string } => ({
@@ -205,7 +211,7 @@ requires('kafka', 'redis').describe('a cluster', () => {
       120_000,
     );
 
-    test(
+    endsStores(
       'when Redis loses everything',
       () =>
         through(async () => {
@@ -215,7 +221,7 @@ requires('kafka', 'redis').describe('a cluster', () => {
       90_000,
     );
 
-    test(
+    endsStores(
       'when Redis is restarted empty',
       () =>
         through(async () => {
@@ -227,7 +233,7 @@ requires('kafka', 'redis').describe('a cluster', () => {
       90_000,
     );
 
-    test(
+    endsStores(
       'when Kafka is restarted',
       () =>
         through(async () => {

@@ -61,6 +61,12 @@ const THINGS = {
     proof: ['-c', 'import pywebpush'],
     getIt: 'pip install -r test/support/requirements.txt',
   },
+  engine: {
+    variable: 'TEST_DOCKER',
+    programs: ['docker'],
+    proof: ['info'],
+    getIt: 'install Docker and start it, or set TEST_KAFKA_BROKERS and TEST_REDIS_URL',
+  },
   docker: {
     variable: 'TEST_DOCKER',
     programs: ['docker'],

@@ -1,0 +1,148 @@
+/**
+ * Kafka and Redis in containers, by testcontainers: the images are those that `TEST_KAFKA_IMAGE` and `TEST_REDIS_IMAGE`
+ * name (deploy/local-images.sh makes them where none can be pulled), or the official ones. Their ports stay the same
+ * over restarts, and what the broker has on its disk stays.
+ */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
+import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
+import type { StartedTestContainer } from 'testcontainers';
+import type { KafkaServer } from './kafka.js';
+import type { RedisServer } from './redis.js';
+import { freePorts } from './standalone.js';
+
+const HOST = '127.0.0.1';
+/** A test that asks for more waits for a machine that is not there. */
+const READY_WITHIN_MS = 60_000;
+const ENDED_WITHIN_MS = 30_000;
+const KAFKA_PORT = 9092;
+const REDIS_PORT = 6379;
+
+export async function startKafkaContainer(): Promise<KafkaServer> {
+  const [port = 0] = await freePorts(1);
+  const container = await new GenericContainer(process.env.TEST_KAFKA_IMAGE || 'apache/kafka:4.1.0')
+    .withExposedPorts({ container: KAFKA_PORT, host: port })
+    .withEnvironment(kafkaEnvironment(port))
+    .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
+    .withStartupTimeout(READY_WITHIN_MS)
+    .start();
+  const ends = new Ends(container, () => kafkaAnswers(port));
+  return Object.assign(ends, { brokers: [`${HOST}:${port}`] });
+}
+
+export async function startRedisContainer(): Promise<RedisServer> {
+  const [port = 0] = await freePorts(1);
+  const container = await new GenericContainer(process.env.TEST_REDIS_IMAGE || 'redis:7.4')
+    .withExposedPorts({ container: REDIS_PORT, host: port })
+    .withCommand(['redis-server', '--save', '', '--appendonly', 'no'])
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
+    .withStartupTimeout(READY_WITHIN_MS)
+    .start();
+  const ends = new Ends(container, () => redisSays(port, 'PING', '+PONG'));
+  return Object.assign(ends, {
+    url: `redis://${HOST}:${port}`,
+    flush: async () => {
+      if (!(await redisSays(port, 'FLUSHALL', '+OK'))) throw new Error('Redis did not flush');
+    },
+  });
+}
+
+/** A container whose first process a test ends and starts again. */
+class Ends {
+  constructor(
+    private readonly container: StartedTestContainer,
+    private readonly answers: () => Promise<boolean>,
+  ) {}
+
+  async start(): Promise<void> {
+    await (await this.handle()).start();
+    await until(this.answers, `${this.container.getName()} answers`, READY_WITHIN_MS);
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const handle = await this.handle();
+    await handle.kill({ signal });
+    const hasEnded = async (): Promise<boolean> => !(await handle.inspect()).State.Running;
+    await until(hasEnded, `${this.container.getName()} ends by ${signal}`, ENDED_WITHIN_MS);
+  }
+
+  /** A failure of it fails the test run: nobody catches it. */
+  signal(signal: NodeJS.Signals): void {
+    void this.handle().then((handle) => handle.kill({ signal }));
+  }
+
+  async stop(): Promise<void> {
+    await this.container.stop({ timeout: 0, remove: true, removeVolumes: true });
+  }
+
+  private async handle(): Promise<Handle> {
+    const { container } = await getContainerRuntimeClient();
+    return container.getById(this.container.getId());
+  }
+}
+
+type Client = Awaited<ReturnType<typeof getContainerRuntimeClient>>;
+type Handle = ReturnType<Client['container']['getById']>;
+
+/** What local brokers of tests have (kafka.ts). Clients of this machine are told its own port. */
+function kafkaEnvironment(port: number): Record<string, string> {
+  return {
+    KAFKA_HEAP_OPTS: '-Xmx256m',
+    KAFKA_NODE_ID: '1',
+    KAFKA_PROCESS_ROLES: 'broker,controller',
+    KAFKA_LISTENERS: `PLAINTEXT://:${KAFKA_PORT},CONTROLLER://:9093`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${HOST}:${port}`,
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+    KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+    KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '5',
+    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
+    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
+    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+    KAFKA_BROKER_SESSION_TIMEOUT_MS: '2000',
+    KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
+  };
+}
+
+/** The engine's proxy accepts connections long before the broker does: only an answer tells. */
+async function kafkaAnswers(port: number): Promise<boolean> {
+  const retry = { retries: 0 };
+  const client = new Kafka({ brokers: [`${HOST}:${port}`], logLevel: logLevel.NOTHING, retry });
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    return (await admin.describeCluster()).brokers.length > 0;
+  } catch {
+    return false;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function redisSays(port: number, command: string, answer: string): Promise<boolean> {
+  const socket = connect(port, HOST, () => socket.write(`${command}\r\n`));
+  socket.setTimeout(2_000, () => socket.destroy());
+  try {
+    const closed = once(socket, 'close').then(() => ['closed']);
+    const [said] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer | string];
+    return said.toString().startsWith(answer);
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function until(isSo: () => Promise<boolean>, what: string, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
+    await pause(100);
+  }
+}
