@@ -1,0 +1,102 @@
+/**
+ * One keep-alive connection of a sender, one POST at a time. An ingest that refuses the connection is passed over, as
+ * a load balancer does; a request that may have been read is never sent again.
+ */
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import type { Address } from './messages.js';
+
+export interface Answer {
+  /** 0: none came. */
+  readonly status: number;
+  readonly saysWhen: boolean;
+}
+
+const NONE: Answer = { status: 0, saysWhen: false };
+const CONNECT_WITHIN_MS = 3_000;
+
+export class Lane {
+  private socket: Socket | undefined;
+  private rest = '';
+  private answered: ((answer: Answer) => void) | undefined;
+  private askedMs = 0;
+
+  constructor(
+    private ingests: readonly Address[],
+    private next: number,
+  ) {}
+
+  /** From the next connection on. */
+  moveTo(ingests: readonly Address[]): void {
+    this.ingests = ingests;
+  }
+
+  async post(request: Buffer): Promise<Answer> {
+    const socket = this.socket ?? (await this.open());
+    if (socket === undefined) return NONE;
+    return new Promise((resolve) => {
+      this.answered = resolve;
+      this.askedMs = performance.now();
+      socket.write(request);
+    });
+  }
+
+  /** Gives up what has had no answer for so long. */
+  giveUpAfter(ms: number): void {
+    if (this.answered && performance.now() - this.askedMs > ms) this.socket?.destroy();
+  }
+
+  end(): void {
+    this.socket?.destroy();
+  }
+
+  private async open(): Promise<Socket | undefined> {
+    for (let tries = 0; tries < this.ingests.length; tries++) {
+      const { host, port } = this.ingests[this.next++ % this.ingests.length]!;
+      const socket = connect({ host, port, noDelay: true });
+      socket.setTimeout(CONNECT_WITHIN_MS, () => socket.destroy());
+      const isOpen = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      if (!isOpen) {
+        socket.destroy();
+        continue;
+      }
+      socket.setTimeout(0);
+      this.serve(socket);
+      return socket;
+    }
+    return undefined;
+  }
+
+  private serve(socket: Socket): void {
+    this.socket = socket;
+    this.rest = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (text) => this.read(String(text)));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      if (this.socket === socket) this.socket = undefined;
+      this.answer(NONE);
+    });
+  }
+
+  private read(text: string): void {
+    this.rest += text;
+    const end = this.rest.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const length = /content-length: (\d+)/i.exec(this.rest)?.[1] ?? '0';
+    if (this.rest.length < end + 4 + Number(length)) return;
+    const status = Number(this.rest.slice(9, 12));
+    const saysWhen = /\r\nretry-after: \d+\r\n/i.test(this.rest);
+    this.rest = '';
+    this.answer({ status, saysWhen });
+  }
+
+  private answer(answer: Answer): void {
+    const { answered } = this;
+    this.answered = undefined;
+    answered?.(answer);
+  }
+}
