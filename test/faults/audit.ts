@@ -8,10 +8,13 @@ import type { Ledger, Sent } from './ledger.js';
 import type { Logged, LogReader } from './log-reader.js';
 import { codeOf, type PushClient } from './push-client.js';
 
+type Client = Pick<PushClient, 'number' | 'connections' | 'acks' | 'complaints' | 'lostIds'>;
+type Log = Pick<LogReader, 'logged' | 'byNumber' | 'outcomes' | 'notifications' | 'complaints'>;
+
 export interface Sources {
-  readonly ledger: Ledger;
-  readonly log: LogReader;
-  readonly clients: readonly PushClient[];
+  readonly ledger: Pick<Ledger, 'sent' | 'complaints'>;
+  readonly log: Log;
+  readonly clients: readonly Client[];
   /** By the services' own counts; they count since the streams began. */
   readonly accounts: Accounts;
   /** The fault takes Redis's memory: an outcome that was decided but not told may be decided otherwise. */
@@ -25,7 +28,7 @@ export interface Findings {
   /** In the log, though the sender was not told 201. */
   readonly unanswered: number;
   readonly pending: number;
-  /** Notifications that have neither arrived nor ended otherwise, rightly. */
+  /** Notifications that have neither arrived nor ended otherwise as they may. */
   readonly lost: number;
   readonly lostIds: number;
   /** Twice on one connection. */
@@ -49,8 +52,12 @@ const SETTLED_BY_ACK: Partial<Record<Outcome, number>> = {
 export function audit(sources: Sources): Findings {
   const { ledger, log, clients, losesView } = sources;
   const complaints = [...ledger.complaints, ...log.complaints];
-  for (const client of clients) complaints.push(...client.complaints);
+  for (const { number, lostIds, complaints: own } of clients) {
+    complaints.push(...own);
+    if (lostIds > 0) complaints.push(`device ${number} has lost its id`);
+  }
   const successors = successorsOf(sources);
+  const arrived = new Set(clients.flatMap((one) => one.connections.flat().map(({ id }) => id)));
   const arrivals = clients.map((client) => arrivalsOf(client, sources, complaints));
   const outcomes = Object.fromEntries(OUTCOMES.map((name) => [name, 0])) as Record<Outcome, number>;
   let [unanswered, pending, lost, toldAgain, toldOtherwise] = [0, 0, 0, 0, 0];
@@ -64,7 +71,7 @@ export function audit(sources: Sources): Findings {
     if (logged.told.some((name) => name !== first)) toldOtherwise++;
     const wrong = sent ? wrongWith({ sent, logged, clients, successors }) : 'nobody sent it';
     if (wrong) complaints.push(`${describe(logged, sent)}: ${wrong}`);
-    if (wrong && first === undefined) lost++;
+    if (wrong && !arrived.has(logged.id)) lost++;
   }
   for (const sent of ledger.sent.values()) {
     const wrong = placeFault(sent, log);
@@ -88,7 +95,7 @@ export function audit(sources: Sources): Findings {
 type Arrivals = Pick<Findings, 'doubles' | 'disorder' | 'late' | 'again'>;
 
 /** Order is the log's, and it is promised on each connection. */
-function arrivalsOf(client: PushClient, { ledger, log }: Sources, complaints: string[]): Arrivals {
+function arrivalsOf(client: Client, { ledger, log }: Sources, complaints: string[]): Arrivals {
   const ever = new Set<string>();
   let [doubles, disorder, late, again, highest] = [0, 0, 0, 0, -1];
   for (const connection of client.connections) {
@@ -123,7 +130,7 @@ function arrivalsOf(client: PushClient, { ledger, log }: Sources, complaints: st
 interface Ended {
   readonly sent: Sent;
   readonly logged: Logged;
-  readonly clients: readonly PushClient[];
+  readonly clients: readonly Client[];
   readonly successors: ReadonlyMap<string, number>;
 }
 
@@ -162,7 +169,7 @@ function topicOf({ topic, endpoint }: Sent): string | undefined {
 }
 
 /** What was answered 201 is in the log, behind what was accepted before it was sent. */
-function placeFault({ status, number, id, after }: Sent, log: LogReader): string | undefined {
+function placeFault({ status, number, id, after }: Sent, log: Log): string | undefined {
   const logged = log.byNumber.get(number);
   if (status === 410 && logged) return '410, but it is in the log';
   if (status !== 201) return undefined;

@@ -12,8 +12,8 @@ export interface Endpoint {
 }
 
 /**
- * `plain` must arrive. The others may end otherwise: `topic` be replaced, `brief` expire (TTL 2 s), `instant` (TTL 0) be
- * dropped, `deleted` be deleted, and whatever was sent to an endpoint that was given up, be gone.
+ * `plain` must arrive. The others may end otherwise: `topic` be replaced, `brief` expire (TTL 2 s), `instant`
+ * (TTL 0) be dropped, `deleted` be deleted, and whatever was sent to an endpoint that was given up, be gone.
  */
 export type Kind = 'plain' | 'topic' | 'brief' | 'instant' | 'deleted';
 

@@ -1,6 +1,6 @@
 /**
- * `npm run test:faults [-- name …]`: does each fault (or those whose names contain a word) to a cluster under load and
- * prints a table of what became of everything that was accepted. Ends with 1 when a row is wrong.
+ * `npm run test:faults [-- name …]`: does each fault (or those whose names contain a word) to a cluster under load
+ * and prints a table of what became of everything that was accepted. Ends with 1 when a row is wrong.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';

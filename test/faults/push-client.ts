@@ -1,7 +1,8 @@
 /**
- * A device that lives while parts of the cluster are ended under it. It acknowledges what it gets, some of it late, some
- * with 101 and 102, always the same for the same notification; and it comes back whenever its connection goes. By its
- * character it also hangs up at random, sleeps for seconds, or gives subscriptions up and takes new ones.
+ * A device that lives while parts of the cluster are ended under it. It acknowledges what it gets, some of it late,
+ * some with 101 and 102, always the same for the same notification; and it comes back whenever its connection
+ * goes. By its character it also hangs up at random, sleeps for seconds, or moves: gives a subscription up and
+ * takes a new one.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -152,10 +153,7 @@ export class PushClient {
       ...(this.uaid && { uaid: this.uaid }),
     };
     const { uaid } = await this.ask(hello, socket);
-    if (this.uaid !== '' && uaid !== this.uaid) {
-      this.complaints.push(`device ${this.number} has lost its id`);
-      this.lostIds++;
-    }
+    if (this.uaid !== '' && uaid !== this.uaid) this.lostIds++;
     this.uaid = String(uaid);
     this.connections.push(arrivals);
     this.unacked = new Map();

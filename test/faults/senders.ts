@@ -21,7 +21,9 @@ export interface SendersOptions {
 }
 
 export class Senders {
-  ledger: Ledger | undefined;
+  /** With TTL 0: they may take half a minute until they are dropped. */
+  sendsInstants = true;
+  private ledger: Ledger | undefined;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: Infinity });
   private readonly underWay = new Set<Promise<void>>();
   private readonly lastAccepted = new Map<Endpoint, Sent>();
@@ -92,7 +94,8 @@ export class Senders {
     if (roll < 0.84) return 'plain';
     if (roll < 0.89) return 'topic';
     if (roll < 0.93) return 'brief';
-    return roll < 0.96 ? 'instant' : 'deleted';
+    if (roll < 0.97) return 'deleted';
+    return this.sendsInstants ? 'instant' : 'plain';
   }
 
   /** What can be replaced, expire or be deleted goes to those who sleep more often than not. */
