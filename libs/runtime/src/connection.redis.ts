@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
+import { gatherWrites } from './gathered-writes.redis.js';
 import type { Log } from './log.js';
 import { StartRefused } from './start-refused.js';
 import { redisReason, userOf } from './store-reasons.js';
@@ -121,10 +122,11 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
   };
   const [first = '', ...others] = access.urls;
   if (others.length === 0) {
-    return new Redis(first, { ...nodeOptions, enableOfflineQueue: false, retryStrategy: pauseMs });
+    const options = { ...nodeOptions, enableOfflineQueue: false, retryStrategy: pauseMs };
+    return gathering(new Redis(first, options));
   }
   const { username, password } = new URL(first);
-  return new Cluster([...access.urls], {
+  const cluster = new Cluster([...access.urls], {
     redisOptions: {
       ...nodeOptions,
       ...(username && { username: decodeURIComponent(username) }),
@@ -137,6 +139,12 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
     // Certificates bear names: they must not be resolved before TLS has seen them.
     ...(isTls(access) && { dnsLookup: (name, done) => done(null, name) }),
   });
+  return cluster.on('+node', gathering);
+}
+
+/** Each connection has a stream of its own. */
+function gathering(redis: Redis): Redis {
+  return redis.on('ready', () => gatherWrites(redis.stream));
 }
 
 function tlsOf(access: RedisAccess): RedisOptions {
