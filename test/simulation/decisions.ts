@@ -91,7 +91,8 @@ export class Decisions {
     }
     put.decidedIn = life;
     put.decidedAs = outcome;
-    const why = isTold(put, below) ?? this.undue(put, outcome, by);
+    const told = this.isTold(put, below);
+    const why = told === undefined ? this.undue(put, outcome, by) : `the log has said ${told}`;
     if (why !== undefined) this.bad('P1', `n${number} is ${outcome} by ${by}: ${why}`);
   }
 
@@ -110,7 +111,7 @@ export class Decisions {
       case 'replaced':
         return supersededAt.length === 0 ? 'nothing has replaced it' : undefined;
       case 'deleted':
-        return cancelledAt === undefined ? 'nobody has cancelled it' : undefined;
+        return cancelledAt.length === 0 ? 'nobody has cancelled it' : undefined;
       case 'gone':
         return this.parts.facts.wasRemoved(put) ? undefined : 'the subscription stands';
       case 'dropped':
@@ -131,14 +132,26 @@ export class Decisions {
     const put = this.parts.log.at(partition, offset);
     const applied = this.parts.store.partition(partition).mark?.applied ?? 0;
     if (!put) return;
-    const isBefore = (at: number | undefined): boolean => at !== undefined && at < applied;
     const expiresAt = put.at + put.about.ttlSeconds * 1_000;
     const isOver =
-      put.announced.some((told) => isBefore(told.offset)) ||
-      isBefore(put.cancelledAt) ||
+      this.isTold(put, applied) !== undefined ||
+      this.isRead(partition, put.cancelledAt, applied) ||
       this.isSuperseded(put, applied) ||
       expiresAt <= (this.finishingSince[partition] ?? NaN);
     if (isOver) this.bad('P1', `the bound drops, and n${put.number} was to go`);
+  }
+
+  /** What the log has said is executed when it is read, and not decided any more. */
+  private isTold({ partition, announced }: Put, below: number): Outcome | undefined {
+    const offsets = announced.map(({ offset }) => offset);
+    return this.isRead(partition, offsets, below) ? announced[0]?.outcome : undefined;
+  }
+
+  /** Of records with one key: whoever has come to `below` has read one, unless compaction has left a later one alone. */
+  private isRead(partition: number, offsets: readonly number[], below: number): boolean {
+    const last = offsets.at(-1);
+    if (last === undefined || last < below) return last !== undefined;
+    return offsets.some((offset) => offset < below && this.parts.isInLog(partition, offset));
   }
 
   /** By one that a fold has seen: not compacted away. */
@@ -176,12 +189,6 @@ export class Decisions {
 interface By {
   readonly by: string;
   readonly below: number;
-}
-
-/** What the log has said is executed when it is read, and not decided any more. */
-function isTold({ announced }: Put, below: number): string | undefined {
-  const before = announced.find(({ offset }) => offset < below);
-  return before && `the log has said ${before.outcome}`;
 }
 
 /** Devices of which a notification was dropped that was no TTL 0 (those are dropped by time, elsewhere). */

@@ -17,9 +17,16 @@ export class Facts {
     private readonly keyRing: KeyRing,
   ) {}
 
-  /** A device that was told of its registration got a new name. */
-  renamed(phone: string, secret: string): void {
-    if (!this.log.device(deviceIdOf(secret)).isKnown) return;
+  /** The offset behind which a device is known; undefined: it is not. */
+  knownSince(secret: string): number | undefined {
+    const { isKnown, forgottenAt } = this.log.device(deviceIdOf(secret));
+    return isKnown ? forgottenAt : undefined;
+  }
+
+  /** A device that was told of its registration got a new name: due only if it was forgotten since its hello. */
+  renamed(phone: string, hello: { readonly secret: string; readonly knownSince?: number }): void {
+    if (hello.knownSince === undefined) return;
+    if (hello.knownSince !== this.knownSince(hello.secret)) return;
     this.world.violate('KNOWN', `${phone} was known, and gets a new name`);
   }
 

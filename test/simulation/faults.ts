@@ -1,6 +1,7 @@
 /** What is done to a cluster: one thing after the other, as chance and the plan say. */
 import { NOTIFICATIONS, SUBSCRIPTIONS, deliveriesOf } from '#streams';
 import type { Cluster } from './cluster.js';
+import { compact } from './compaction.js';
 import type { Host } from './host.js';
 import { SERVER_KEYS, type Phone } from './phone.js';
 import type { Fault } from './plan.js';
@@ -37,7 +38,7 @@ export class Faults {
       has('twin', 3, () => this.twin()),
       has('ownership', 7, () => this.move(NOTIFICATIONS)),
       has('ownership', 3, () => this.move(SUBSCRIPTIONS)),
-      has('compaction', 3, () => this.compact()),
+      has('compaction', 3, () => compact(cluster.scene)),
       has('retention', 1, () => this.forgetDeliveries()),
       has('keeperCrash', 3, () => this.pick(cluster.registrations).kill()),
       has('keeperPause', 3, () => this.hang(this.pick(cluster.registrations))),
@@ -133,24 +134,6 @@ export class Faults {
 
   private move(stream: string): void {
     this.cluster.scene.groups.of(stream).move(this.dice.roll(this.cluster.scene.plan.partitions));
-  }
-
-  private compact(): void {
-    const { log, store, plan } = this.cluster.scene;
-    const { dice } = this;
-    for (let partition = 0; partition < plan.partitions; partition++) {
-      const { mark, subscriptionsMark } = store.partition(partition);
-      for (const [stream, applied] of [
-        [NOTIFICATIONS, Math.min(mark?.applied ?? 0, mark?.routed ?? 0)],
-        [SUBSCRIPTIONS, subscriptionsMark?.applied ?? 0],
-      ] as const) {
-        const end = log.of(stream, partition).next;
-        const gone = log.compact(stream, partition, dice.chance(0.5) ? end : dice.roll(end + 1));
-        // A day later: no reader is that far behind.
-        const tombs = dice.chance(0.3) ? log.dropTombstones(stream, partition, applied) : 0;
-        this.say(`compaction of ${stream}/${partition}: ${gone} records, ${tombs} tombstones`);
-      }
-    }
   }
 
   /** Deliveries are kept for an hour; here an hour is short. */

@@ -18,10 +18,8 @@ export function checkAtLast(cluster: Cluster): void {
 function checkOutcomes(cluster: Cluster): void {
   const { oracle, world } = cluster.scene;
   for (const put of oracle.log.puts) {
-    const { number, announced, cancelledAt, decidedAs } = put;
-    if (isForNobody(cluster, put)) continue;
-    // One that was cancelled may be compacted away before anybody applies it.
-    if (announced.length > 0 || cancelledAt !== undefined) continue;
+    const { number, announced, decidedAs } = put;
+    if (isForNobody(cluster, put) || announced.length > 0) continue;
     const what = decidedAs === undefined ? 'has no outcome' : `was ${decidedAs}, which nobody told`;
     world.violate(decidedAs === undefined ? 'P1' : 'P2', `n${number} ${what}`);
   }
@@ -43,8 +41,8 @@ function checkAccounts({ scene: { store, oracle, world } }: Cluster, partition: 
     world.violate('P2', `partition ${partition}: ${accepted} accepted, ${sum}`);
   }
   const puts = oracle.log.puts.filter((put) => put.partition === partition);
-  // What compaction or a cancel took away before a fold is not counted.
-  if (oracle.livesOf(partition) > 0 || puts.some((put) => put.cancelledAt !== undefined)) return;
+  // What compaction took away before a fold is not counted.
+  if (oracle.livesOf(partition) > 0) return;
   if (accepted !== puts.length) {
     const text = `${accepted} accepted, ${puts.length} in the log`;
     world.violate('P2', `partition ${partition}: ${text}`);

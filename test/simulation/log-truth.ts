@@ -26,7 +26,8 @@ export class Put {
   isAccepted = false;
   /** Where the log says how it ended, in order. */
   readonly announced: { readonly outcome: Outcome; readonly offset: number }[] = [];
-  cancelledAt: number | undefined;
+  /** The offsets of its cancels. */
+  readonly cancelledAt: number[] = [];
   /** Of the later notifications of its topic. */
   readonly supersededAt: number[] = [];
   /** What the device said of it. */
@@ -157,7 +158,7 @@ export class LogTruth {
     const what = said.kind === 'cancel' ? 'cancel' : said.announcement.outcome;
     this.world.say('log', () => `notifications/${partition} ${offset}: n${put?.number} ${what}`);
     if (!put) return this.world.violate('P1', `${what} of what is not in the log`);
-    if (said.kind === 'cancel') return void (put.cancelledAt ??= offset);
+    if (said.kind === 'cancel') return void put.cancelledAt.push(offset);
     const { outcome } = said.announcement;
     const [first] = put.announced;
     if (first && first.outcome !== outcome && this.livesOf(partition) === 0) {

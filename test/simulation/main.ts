@@ -13,6 +13,7 @@ import { Tally } from './tally.js';
 
 /** Seeds are given out in slices: some schedules take longer than others. */
 const SLICE = 25;
+const PROGRESS_MS = 10_000;
 /** Every so many schedules one is played in turns of its own, see World. */
 const STRICT_EVERY = 20;
 
@@ -112,6 +113,12 @@ async function* slices(): AsyncGenerator<Slice> {
 
 async function playAll(given: Settings): Promise<Tally> {
   const all = new Tally();
+  const progress = setInterval(() => {
+    const seeds = all.broken.map(({ seed }) => seed).join(' ');
+    console.error(
+      `${all.played} of ${given.runs} schedules${seeds && `, a rule was broken by seeds ${seeds}`}`,
+    );
+  }, PROGRESS_MS);
   const end = given.seed + given.runs;
   let next = given.seed;
   const workers = Array.from({ length: given.workers }, () => {
@@ -131,6 +138,7 @@ async function playAll(given: Settings): Promise<Tally> {
       }),
   );
   await Promise.all(ends);
+  clearInterval(progress);
   await Promise.all(workers.map((worker) => worker.terminate()));
   return all;
 }
@@ -152,7 +160,14 @@ async function main(): Promise<void> {
     console.log(trace.join('\n'));
   }
   for (const line of tally.lines((performance.now() - began) / 1_000)) console.log(line);
+  if (first) console.log(`again, with its trace: npm run simulate -- ${again(first.seed, given)}`);
   process.exitCode = first ? 1 : 0;
+}
+
+/** A fault that is forced and a mutation belong to what a seed makes. */
+function again(seed: number, { mutation, forced }: Settings): string {
+  const force = forced.length > 0 ? ` --force ${forced.join(',')}` : '';
+  return `--seed ${seed} --runs 1${mutation === undefined ? '' : ` --mutation ${mutation}`}${force}`;
 }
 
 if (isMainThread) await main();

@@ -2,6 +2,7 @@
  * What is done to the code, to see that the checks notice: each takes away one clause of design §5, in a call on its
  * way to a store or in a method of a class, while its schedules are played. The code itself knows nothing of it.
  */
+import type { LogRecord } from '#streams';
 import type { Applied, Command, Holder, Settled } from '#view';
 import type { DeviceId } from '#webpush';
 import { Settler } from '#outcomes';
@@ -15,6 +16,7 @@ import { Router } from '../../apps/router/src/router.js';
 import { TakeOver } from '../../apps/router/src/take-over.js';
 import type { Call, Execute } from './calls.js';
 import type { Mutation, Scene } from './scene.js';
+import { SimLog } from './sim-log.js';
 import { SimProducer } from './sim-streams.js';
 
 type Around = NonNullable<Mutation['around']>;
@@ -446,4 +448,27 @@ interface Line {
   push(waiting: object): void;
 }
 
-export const MUTATIONS: readonly Mutation[] = [...VIEW, ...PRESENCE, ...SUBSCRIPTIONS, ...CODE];
+/** Of the log. */
+const LOG: readonly Mutation[] = [
+  {
+    name: 'a-cancel-has-its-messages-key',
+    ...instead(
+      SimLog,
+      'keyOf',
+      () =>
+        function keyOf(this: unknown, record: never) {
+          const { key, headers } = record as LogRecord;
+          return key.toString('latin1', headers?.cancel === undefined ? 0 : 1);
+        },
+    ),
+  },
+  {
+    name: 'tombstones-go-at-once',
+    ...instead(SimLog, 'isDue', () => () => true),
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [
+  ...[...VIEW, ...PRESENCE, ...SUBSCRIPTIONS],
+  ...[...CODE, ...LOG],
+];

@@ -38,8 +38,6 @@ export class Met {
   strayClaims = 0;
   /** Deliveries that retention took away, perhaps before they were read. */
   lostDeliveries = 0;
-  /** A schedule in which only the periodic re-check found what was missing. */
-  needsRecheck = 0;
 }
 
 export interface HelloSeen {
@@ -89,6 +87,7 @@ export class Oracle {
   private readonly decisions: Decisions;
   /** How often the view of a partition was lost. */
   private readonly losses: number[];
+  private readonly lossesAtMs: number[] = [];
   private readonly sockets = new Map<number, Watched>();
   private hellos = 0;
   private claims = 0;
@@ -106,8 +105,14 @@ export class Oracle {
     return this.losses[partition] ?? 0;
   }
 
+  /** When it was lost last. */
+  lostAtMs(partition: number): number {
+    return this.lossesAtMs[partition] ?? -Infinity;
+  }
+
   lost(partition: number): void {
     this.losses[partition] = this.livesOf(partition) + 1;
+    this.lossesAtMs[partition] = this.parts.world.now;
     this.met.losses++;
   }
 

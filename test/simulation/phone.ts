@@ -62,6 +62,8 @@ export class Phone implements Peer {
   isSlow = false;
   /** It was told of a registration: from then on its name is its name. */
   hasRegistered = false;
+  /** When it said hello. */
+  private knownSince: number | undefined;
   private isGreeted = false;
   private readonly ackMs: number;
   private connections = 0;
@@ -116,6 +118,8 @@ export class Phone implements Peer {
     this.isGreeted = false;
     for (const channel of this.channels) channel.isAsking = false;
     link.say({ messageType: 'hello', use_webpush: true, uaid: this.secret ?? '' });
+    const { facts } = this.scene.oracle;
+    this.knownSince = this.secret === undefined ? undefined : facts.knownSince(this.secret);
     world.in(HELLO_PATIENCE_MS, undefined, () => {
       if (this.link === link && !this.isGreeted) this.leave(false);
     });
@@ -195,7 +199,8 @@ export class Phone implements Peer {
   private greeted({ uaid }: ServerFrame): void {
     const { oracle, world } = this.scene;
     if (uaid !== this.secret) {
-      if (this.hasRegistered) oracle.facts.renamed(this.name, this.secret ?? '');
+      const { secret = '', knownSince } = this;
+      if (this.hasRegistered) oracle.facts.renamed(this.name, { secret, knownSince });
       this.hasRegistered = false;
       this.secret = uaid;
       world.trace?.name(deviceIdOf(uaid ?? ''), this.name);

@@ -5,8 +5,10 @@
 import { Cluster } from './cluster.js';
 import { Faults } from './faults.js';
 import { checkAtLast } from './last-checks.js';
+import type { Put } from './log-truth.js';
 import type { Met } from './oracle.js';
 import { planOf, type Fault } from './plan.js';
+import { CAUSES, causeOf, isExcused, type Cause } from './recheck-cause.js';
 import { Scene, type Mutation } from './scene.js';
 import { Trace } from './trace.js';
 import { unrestOf } from './unrest.js';
@@ -28,8 +30,15 @@ export interface Played {
   readonly violation: { readonly rule: string; readonly what: string } | undefined;
   readonly trace: readonly string[];
   readonly met: Met;
+  /** What only the periodic re-check has found. */
+  readonly rechecks: readonly Recheck[];
   readonly happened: number;
   readonly posts: number;
+}
+
+export interface Recheck {
+  readonly seed: number;
+  readonly cause: Cause;
 }
 
 /** Long enough for whatever is due: TTL 0 by a broker's clock that is a minute ahead, outboxes, leases. */
@@ -64,6 +73,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
   const { violation, trace, happened } = world;
   return {
     ...{ seed, happened, met: schedule.met, posts: schedule.posts, trace: trace?.lines ?? [] },
+    rechecks: schedule.rechecks,
     violation: violation && { rule: violation.rule, what: violation.message },
   };
 }
@@ -72,6 +82,7 @@ class Schedule {
   private readonly scene: Scene;
   private readonly cluster: Cluster;
   private readonly faults: Faults;
+  readonly rechecks: Recheck[] = [];
 
   constructor(
     private readonly world: World,
@@ -106,7 +117,11 @@ class Schedule {
     const { world, cluster, scene } = this;
     scene.weather.isFine = scene.plan.isFineAtFirst;
     for (const host of cluster.hosts) {
-      if (host !== cluster.twin) world.in(world.dice.about(400), undefined, () => host.start());
+      if (host === cluster.twin) continue;
+      world.in(world.dice.about(400), undefined, () => {
+        // A twin that ended has had the first gateway looked after already.
+        if (host.process === undefined) host.start();
+      });
     }
   }
 
@@ -147,22 +162,23 @@ class Schedule {
   private async untilRest(): Promise<void> {
     if (await this.isRestWithin(QUIET_MS_MAX)) return;
     const first = unrestOf(this.cluster);
-    if (first?.kind === 'waits') this.needRecheck(first.what, first.isRevived);
+    if (first?.put) this.needRecheck(first.put, first.what);
     if (await this.isRestWithin(QUIET_MS_MAX)) return;
     const last = unrestOf(this.cluster);
     if (last) this.world.violate(last.kind === 'waits' ? 'P6' : 'LIVE', last.what);
   }
 
-  /**
-   * Nothing depends on a poke, but hardly anything is to wait for the re-check either: only what a claim hides of
-   * which its gateway does not know, because it was executed when nobody waited for it any more; what had its
-   * outcome in a view that was lost before the log was told; and a delivery that retention took away.
-   */
-  private needRecheck(why: string, isRevived = false): void {
-    this.met.needsRecheck = 1;
-    const { strayClaims, lostDeliveries } = this.met;
-    if (strayClaims + lostDeliveries === 0 && !isRevived)
-      this.world.violate('P6', `${why}, without a re-check`);
+  /** Only for a reason that there is. */
+  private needRecheck(put: Put, what: string): void {
+    const cause = causeOf(this.cluster, put);
+    this.world.say('----', () => `${what}: ${CAUSES[cause]}`);
+    this.rechecks.push({ seed: this.world.seed, cause });
+    if (!isExcused(this.cluster, cause)) {
+      this.world.violate(
+        'P6',
+        `${what} without a re-check: ${CAUSES[cause]}, and nothing did that`,
+      );
+    }
     this.faults.recheck();
   }
 
@@ -182,8 +198,10 @@ class Schedule {
     if (world.violation) return;
     const numbers = cluster.sender.postToAll(cluster.phones);
     await world.runUntil(world.now + PROMPT_MS);
-    if (numbers.some((number) => this.isMissing(number))) {
-      this.needRecheck('what is sent in peace does not come');
+    const late = numbers.find((number) => this.isMissing(number));
+    const put = late === undefined ? undefined : this.scene.oracle.log.byNumber.get(late);
+    if (put) {
+      this.needRecheck(put, `n${late}, sent in peace, does not come`);
       await world.runUntil(world.now + PROMPT_MS);
       // The re-check may have closed a connection.
       await this.isRestWithin(QUIET_MS_MAX);

@@ -4,14 +4,25 @@
  */
 import type { LogRecord, RecordBatch, StreamRecord } from '#streams';
 
-const DEVICE_BYTES = 16;
-
 export type Appended = (stream: string, partition: number, record: LogRecord) => void;
+
+export interface Compaction {
+  /** The active segment begins there. */
+  readonly below: number;
+  readonly nowMs: number;
+}
+
+export interface MetTombstone {
+  readonly record: LogRecord;
+  readonly metAtMs: number;
+}
 
 export class SimPartition {
   /** In order; with gaps where compaction has been. */
   records: LogRecord[] = [];
   next = 0;
+  /** Of records without a value that compaction has met: when it did so first, ms. */
+  readonly metAt = new Map<number, number>();
   /** Who waits for the next record. */
   readonly waiting = new Set<() => void>();
 
@@ -85,28 +96,31 @@ export class SimLog {
   }
 
   /** Of records with one key the last stays; the last of all stays in any case, as an active segment does. */
-  compact(stream: string, partition: number, below: number): number {
+  compact(stream: string, partition: number, { below, nowMs }: Compaction): number {
     const log = this.of(stream, partition);
     const last = new Map<string, number>();
-    for (const { key, offset } of log.records) {
-      if (offset < below) last.set(key.toString('latin1'), offset);
+    for (const record of log.records) {
+      if (record.offset < below) last.set(this.keyOf(record), record.offset);
     }
-    return this.keep(log, ({ key, offset }) => {
-      return offset >= below || last.get(key.toString('latin1')) === offset;
+    const gone = this.keep(log, (record) => {
+      return record.offset >= below || last.get(this.keyOf(record)) === record.offset;
     });
+    for (const { offset, value } of log.records) {
+      if (value === null && offset < below && !log.metAt.has(offset)) log.metAt.set(offset, nowMs);
+    }
+    return gone;
   }
 
-  /** Tombstones go when every reader has long passed them, and what they are about is gone. */
-  dropTombstones(stream: string, partition: number, below: number): number {
+  /**
+   * A day after compaction has met them first, which is when it took away what they supersede, records without a value
+   * go (`delete.retention.ms`). How long a day is here, the caller says: whoever has read before that what
+   * they supersede has read them, too.
+   */
+  dropTombstones(stream: string, partition: number, isOld: (met: MetTombstone) => boolean): number {
     const log = this.of(stream, partition);
-    const first = new Map<string, number>();
-    for (const { key, offset } of log.records.toReversed()) {
-      first.set(key.toString('latin1'), offset);
-      // A device's own tombstone stands for all that it had.
-      first.set(key.toString('latin1', 0, DEVICE_BYTES), offset);
-    }
-    return this.keep(log, ({ key, value, offset }) => {
-      return value !== null || offset >= below || first.get(key.toString('latin1')) !== offset;
+    return this.keep(log, (record) => {
+      const metAtMs = log.metAt.get(record.offset);
+      return metAtMs === undefined || !this.isDue(isOld({ record, metAtMs }));
     });
   }
 
@@ -119,7 +133,17 @@ export class SimLog {
   replace(stream: string, partition: number): void {
     const log = this.of(stream, partition);
     log.records = [];
+    log.metAt.clear();
     log.next = 0;
+  }
+
+  /** What compaction goes by. */
+  private keyOf({ key }: LogRecord): string {
+    return key.toString('latin1');
+  }
+
+  private isDue(isOld: boolean): boolean {
+    return isOld;
   }
 
   private keep(log: SimPartition, stays: (record: LogRecord) => boolean): number {

@@ -7,8 +7,7 @@ import type { Put } from './log-truth.js';
 export interface Unrest {
   readonly kind: 'waits' | 'moves';
   readonly what: string;
-  /** Of a notification that waits: it had its outcome, and the view was lost before the log was told. */
-  readonly isRevived?: boolean;
+  readonly put?: Put | undefined;
 }
 
 export function unrestOf(cluster: Cluster): Unrest | undefined {
@@ -74,8 +73,7 @@ function waiting(cluster: Cluster, partition: number): Unrest | undefined {
     const put = oracle.log.at(partition, offset);
     if (put && isForNobody(cluster, put)) continue;
     const what = `n${put?.number} (offset ${offset}, TTL ${put?.about.ttlSeconds}) has no outcome`;
-    const life = oracle.livesOf(partition);
-    return { kind: 'waits', what, isRevived: put?.decidedAs !== undefined && put.decidedIn < life };
+    return { kind: 'waits', what, put };
   }
   return undefined;
 }
