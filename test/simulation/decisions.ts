@@ -147,7 +147,7 @@ export class Decisions {
     return this.isRead(partition, offsets, below) ? announced[0]?.outcome : undefined;
   }
 
-  /** Of records with one key: whoever has come to `below` has read one, unless compaction has left a later one alone. */
+  /** Of records with one key: whoever has come to `below` has read one, unless compaction left a later one. */
   private isRead(partition: number, offsets: readonly number[], below: number): boolean {
     const last = offsets.at(-1);
     if (last === undefined || last < below) return last !== undefined;

@@ -85,9 +85,10 @@ function configOf(stream: (typeof SHARED)[number], setup: StreamSetup): Record<s
     // The active segment is never compacted.
     'segment.ms': String(6 * 3_600_000),
     'max.compaction.lag.ms': String(DAY_MS),
-    // So long a record without value stays after compaction has first met it, which is when it takes away what the
-    // record supersedes. Who has read that before (a fold, a view whose router is away) must come to the record within
-    // this time, or never hears of it. Later, what was delivered or cancelled may be delivered (again); nothing is lost.
+    // So long a record without value stays after compaction has first met it, which is when it takes away
+    // what the record supersedes. Who has read that before (a fold, a view whose router is away) must come to
+    // the record within this time, or never hears of it: what was delivered or cancelled may then be
+    // delivered (again). Nothing is lost.
     'delete.retention.ms': String(DAY_MS),
     ...(stream === NOTIFICATIONS ? { 'retention.ms': String(retentionMs) } : {}),
   };
