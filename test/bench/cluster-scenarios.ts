@@ -1,4 +1,7 @@
 /** What is measured of a cluster; every name begins with `cluster`. */
+import { devices, drain, failover, idle } from './cluster-devices.js';
+import { parts } from './cluster-parts.js';
+import { rebuild } from './cluster-rebuild.js';
 import { grown, traffic } from './cluster-traffic.js';
 import type { Scenario } from './scenarios.js';
 
@@ -9,4 +12,10 @@ export const CLUSTER_SCENARIOS: readonly Scenario[] = [
     runs: 3,
     measure: grown({ gateways: 3, routers: 3 }),
   },
+  { name: 'cluster: one ingest, then one router', runs: 3, measure: parts },
+  { name: 'cluster: idle services', runs: 3, measure: idle },
+  { name: 'cluster: 15,000 devices', runs: 3, measure: devices },
+  { name: 'cluster: drain of 1,000 devices × 50', runs: 3, measure: drain },
+  { name: 'cluster: a gateway of 5,000 devices is killed', runs: 3, measure: failover },
+  { name: 'cluster: views rebuilt from a million records', runs: 1, measure: rebuild },
 ];
