@@ -297,6 +297,18 @@ describe('a body', () => {
     expect(door.counts).toMatchObject({ inFlight: 0, bodyBytes: 0, accepted: 1 });
   });
 
+  test('of no bytes is accepted, although the head before it came in pieces', async () => {
+    const { door, origin } = await open();
+    const { path } = await door.subscribed();
+    const sender = await RawSender.to(origin);
+    const whole = head(path, { 'Content-Length': 0 });
+    sender.send(whole.slice(0, 40));
+    await pause(20);
+    await sender.send(whole.slice(40)).answered();
+    expect(sender.statuses()).toEqual(['201']);
+    expect((await door.notifications())[0]?.payload).toHaveLength(0);
+  });
+
   test('in chunks without a length is taken up to the limit and cut off beyond it', async () => {
     const { door, origin } = await open();
     const { path } = await door.subscribed();

@@ -39,6 +39,7 @@ const DROPPED_BYTES_MAX = 1_048_576;
 const DEADLINE_LOOK_MS = 100;
 /** How long a stopping server waits for the answers that it owes. */
 const CLOSE_WAIT_MS = 10_000;
+const EMPTY = Buffer.alloc(0);
 const NOBODY: Receiver = { device: '', subscription: '' } as unknown as Receiver;
 const UNAVAILABLE: Refused = { kind: 'refused', refusal: 'unavailable' };
 const UNKNOWN: Refused = { kind: 'refused', refusal: 'unknown' };
@@ -143,6 +144,8 @@ export class IngestServer {
     this.begin(exchange);
     // Cut off before a byte of it is kept; whether it is 410 or 413 is found out all the same.
     if (isTooLong) return this.accept(exchange, undefined);
+    // The library says nothing about no bytes when the head came in pieces, as it does behind a proxy.
+    if (bytes === 0) return this.accept(exchange, EMPTY);
     res.onData((chunk, isLast) => this.onBody(exchange, chunk, isLast));
   }
 
