@@ -1,15 +1,13 @@
-/** The load test itself: what it refuses, what it counts, when it says no, and a small load of each kind. */
+/** The load test itself: what it refuses, what it counts, when it says no, and a small load in which a gateway dies. */
 import { describe, expect, test } from 'vitest';
 import type { Engine } from './load/engine.js';
-import { ProcessEngine } from './load/engine-processes.js';
 import { TargetEngine } from './load/engine-target.js';
 import { Histogram } from './load/histogram.js';
 import { NumberSet } from './load/number-set.js';
 import { HELP, readOptions, type Plan } from './load/options.js';
 import { pageOf } from './load/page.js';
-import { reportOf, type Report } from './load/report.js';
-import { Run, type LoadResult } from './load/run.js';
 import { sharesOf } from './load/shares.js';
+import { smallLoad } from './load/small-load.js';
 import { readStamp, writeStamp } from './load/stamp.js';
 import { tableOf } from './load/table.js';
 import { verdictOf, type Account } from './load/verdict.js';
@@ -65,6 +63,7 @@ describe('the options', () => {
     [['--roll', 'kafka@3'], /--roll kafka@3: .*such as all@20/],
     [['--engine', 'vm'], /--engine vm: one of containers, processes, compose/],
     [['fast'], /“fast” belongs to no option/],
+    [['--engine', 'compose', '--gateways', '5'], /deploy\/compose\.yaml says how many/],
     [['--target', 'ws://127.0.0.1:1/'], /it takes two addresses/],
     [['--target', 'wss://127.0.0.1:1/', 'https://127.0.0.1:2'], /without TLS/],
     [
@@ -128,6 +127,10 @@ describe('the devices are shared out', () => {
       '127.0.0.6',
     ]);
     expect(shares.says).toMatch(/\(20,000 file descriptors\): 5 processes hold 12,001 each/);
+  });
+
+  test('not when the load balancer could not hold them', () => {
+    expect(share(12_000, 20_000, 0.5)).toMatch(/two file descriptors .* Give --devices 9750/);
   });
 
   test('not when the gateways could not hold them', () => {
@@ -255,38 +258,11 @@ test('what a body begins with is read back from its frame', () => {
   expect(readStamp(Buffer.from('{"messageType":"notification"}'))).toBeUndefined();
 });
 
-requires('kafka', 'redis').describe('a small load', () => {
-  const steps: string[] = [];
-  const listener = { onStep: () => undefined, onSecond: () => undefined };
-
-  async function load(...args: readonly string[]): Promise<{ result: LoadResult; report: Report }> {
-    const plan = planOf(...args);
-    const env = {
-      ...{ PARTITIONS: '4', DRAIN_SECONDS: String(plan.drainSeconds), LOG_LEVEL: 'error' },
-      ...{ RECHECK_INTERVAL_MS: '4000', HELLO_TIMEOUT_MS: '20000' },
-    };
-    const { gateways, ingests, routers } = plan;
-    const settings = { gateways, ingests, routers, env, onStep: () => undefined };
-    const engine = await ProcessEngine.start(settings);
-    try {
-      const shares = sharesOf(plan.devices, { descriptors: 20_000, isLoopback: false });
-      if (typeof shares === 'string') throw new Error(shares);
-      const result = await new Run(engine, plan, {
-        ...listener,
-        onChange: ({ part }, isBack) => void steps.push(`${part} ${isBack ? 'is back' : 'ends'}`),
-      }).run(shares.devices);
-      const about = { engine: engine.says, command: 'npm run load', parts: engine.parts };
-      return { result, report: reportOf(result, about) };
-    } finally {
-      await engine.dispose();
-    }
-  }
-
-  test('with a killed gateway ends with a clean verdict, a table and a page', async () => {
-    const words = '--devices 120 --rate 150 --duration 6 --gateways 2 --ingests 1 --routers 1';
-    const { result, report } = await load(
-      ...words.split(' '),
-      ...'--kill gateway@2 --back-after 1'.split(' '),
+requires('kafka', 'redis')(
+  'a small load with a killed gateway ends with a clean verdict, a table and a page',
+  async () => {
+    const { result, report, steps } = await smallLoad(
+      '--devices 120 --rate 150 --duration 6 --gateways 2 --ingests 1 --routers 1 --kill gateway@2 --back-after 1',
     );
     expect(result.verdict.findings.filter(({ isGood }) => !isGood)).toEqual([]);
     expect(result.account.accepted).toBeGreaterThan(300);
@@ -299,5 +275,6 @@ requires('kafka', 'redis').describe('a small load', () => {
     const page = pageOf(report);
     expect(page.match(/<figure/g)?.length).toBeGreaterThan(10);
     expect(page).not.toMatch(/\b(src|href)=|https?:|@import|url\(/);
-  }, 90_000);
-});
+  },
+  180_000,
+);

@@ -1,5 +1,8 @@
 /** What runs the cluster, when nobody says: containers where an engine answers, else processes. */
 import { spawnSync } from 'node:child_process';
+import { containerAddresses } from './container.js';
+import { ComposeEngine } from './engine-compose.js';
+import { ContainerEngine } from './engine-containers.js';
 import type { Engine } from './engine.js';
 import { lackForProcesses, ProcessEngine } from './engine-processes.js';
 import { TargetEngine } from './engine-target.js';
@@ -53,9 +56,13 @@ export async function startEngine(
   name: EngineName | undefined,
   onStep: (step: string) => void,
 ): Promise<Engine> {
-  if (plan.target) return TargetEngine.at(plan, () => Promise.resolve(new Set()));
+  if (plan.target) return TargetEngine.at(plan, containerAddresses);
   const { gateways, ingests, routers, image } = plan;
-  const settings = { gateways, ingests, routers, env: settingsOf(plan), onStep };
+  const settings = {
+    ...{ gateways, ingests, routers, env: settingsOf(plan), onStep },
+    ...(image && { image }),
+  };
   if (name === 'processes') return ProcessEngine.start(settings);
-  throw new Error(`there is no engine for ${name} ${image} yet`);
+  if (name === 'compose') return ComposeEngine.start(settings);
+  return ContainerEngine.start(settings);
 }

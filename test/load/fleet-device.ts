@@ -22,7 +22,7 @@ export interface Home {
   onClosed(code: number): void;
   /** `openedMs`: when the attempt began that succeeded. */
   onReturned(openedMs: number): void;
-  onFailedAttempt(): void;
+  onFailedAttempt(why: string): void;
   onRenamed(device: FleetDevice): void;
 }
 
@@ -66,7 +66,11 @@ export class FleetDevice {
   private async connect(): Promise<void> {
     const raw = await this.open();
     let isGreeted = false;
-    const late = setTimeout(() => raw.cut(), HELLO_WITHIN_MS);
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      raw.cut();
+    }, HELLO_WITHIN_MS);
     raw.onClose = () => {
       clearTimeout(late);
       if (isGreeted) this.onClose(raw);
@@ -74,7 +78,14 @@ export class FleetDevice {
     this.serial = ++FleetDevice.lastSerial;
     this.highest = -1;
     raw.onFrame = (frame) => this.onFrame(raw, frame);
-    await raw.hello(this.uaid || undefined).finally(() => clearTimeout(late));
+    await raw
+      .hello(this.uaid || undefined)
+      .catch((error: unknown) => {
+        if (isLate) throw new Error('no hello in time', { cause: error });
+        const code = raw.closeCode || 'without a code';
+        throw new Error(`closed ${code} before hello`, { cause: error });
+      })
+      .finally(() => clearTimeout(late));
     isGreeted = true;
     if (this.uaid !== '' && raw.uaid !== this.uaid) this.home.onRenamed(this);
     this.uaid = raw.uaid;
@@ -120,9 +131,15 @@ export class FleetDevice {
       try {
         await this.connect();
         return this.home.onReturned(openedMs);
-      } catch {
-        this.home.onFailedAttempt();
+      } catch (error) {
+        this.home.onFailedAttempt(reasonOf(error));
       }
     }
   }
+}
+
+/** Few enough to be counted by. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return code ?? message?.slice(0, 60) ?? 'unknown';
 }

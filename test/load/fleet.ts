@@ -91,8 +91,9 @@ export class Fleet implements Home {
     this.returns[second] = (this.returns[second] ?? 0) + 1;
   }
 
-  onFailedAttempt(): void {
-    this.turn().failedAttempts++;
+  onFailedAttempt(why: string): void {
+    const { failures } = this.turn();
+    failures[why] = (failures[why] ?? 0) + 1;
   }
 
   onRenamed(device: FleetDevice): void {
@@ -128,12 +129,18 @@ export class Fleet implements Home {
 
 /** A second while it lasts. */
 type CountedSecond = {
-  -readonly [Name in keyof Omit<DeviceSecond, 'closes' | 'frameMs'>]: DeviceSecond[Name];
-} & { readonly closes: Record<string, number>; readonly latencies: Histogram };
+  -readonly [
+    Name in keyof Omit<DeviceSecond, 'closes' | 'failures' | 'frameMs'>
+  ]: DeviceSecond[Name];
+} & {
+  readonly closes: Record<string, number>;
+  readonly failures: Record<string, number>;
+  readonly latencies: Histogram;
+};
 
 function emptySecond(second: number): CountedSecond {
-  const counts = { received: 0, again: 0, failedAttempts: 0, connected: 0 };
-  return { kind: 'devices', second, ...counts, closes: {}, latencies: new Histogram() };
+  const counts = { received: 0, again: 0, connected: 0, closes: {}, failures: {} };
+  return { kind: 'devices', second, ...counts, latencies: new Histogram() };
 }
 
 function keep(list: number[], number: number): void {

@@ -28,7 +28,9 @@ async function load(plan: Plan): Promise<number> {
   const progress = new Progress(print, process.stdout.isTTY === true);
   const chosen = plan.target ? undefined : chooseEngine(plan.engine);
   if (typeof chosen === 'string') return refuse(chosen);
-  const ours = { descriptors: descriptorsMax(), gateways: plan.gateways };
+  // Through one load balancer each device is two descriptors of it.
+  const gateways = chosen?.name === 'compose' ? 0.5 : plan.gateways;
+  const ours = { descriptors: descriptorsMax(), gateways };
   const tooMany = plan.target ? '' : sharesOf(plan.devices, { ...ours, isLoopback: true });
   if (typeof tooMany === 'string' && tooMany) return refuse(tooMany);
   if (chosen) progress.onStep(chosen.says);

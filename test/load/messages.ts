@@ -21,7 +21,8 @@ export interface DeviceSecond {
   readonly again: number;
   /** Connections that ended, by close code; 0: without one. */
   readonly closes: Readonly<Record<string, number>>;
-  readonly failedAttempts: number;
+  /** Attempts to come back that failed, by what went wrong. */
+  readonly failures: Readonly<Record<string, number>>;
   readonly connected: number;
   /** From the POST to the frame. */
   readonly frameMs: SparseHistogram;

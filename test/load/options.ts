@@ -97,7 +97,11 @@ export function readOptions(args: readonly string[]): Told {
   ]) as Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>;
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const given = new Map<string, string[]>();
+  let isOfUnknown = false;
   for (const token of tokens) {
+    const isValueOfUnknown = isOfUnknown && token.kind === 'positional';
+    isOfUnknown = token.kind === 'option' && options[token.name] === undefined;
+    if (isValueOfUnknown) continue;
     if (token.kind === 'positional') given.set('', [...(given.get('') ?? []), token.value]);
     if (token.kind !== 'option') continue;
     const { name, rawName, value } = token;
@@ -135,6 +139,7 @@ function planOf(given: Given, problems: string[]): Plan {
   const target = targetOf(given, problems);
   const { engine, faults } = startedWith(given, { counts, durationSeconds }, problems);
   if (target) refuseWithTarget(given, problems);
+  if (engine === 'compose') refuseWithCompose(given, problems);
   return {
     ...{ devices, rate, durationSeconds, faults, bytes: of('bytes') },
     ...{ gateways: counts.gateway, ingests: counts.ingest, routers: counts.router },
@@ -197,6 +202,17 @@ function refuseWithTarget(given: Given, problems: string[]): void {
   for (const name of ['kill', 'roll', 'engine', 'gateways', 'ingests', 'routers', 'image']) {
     if (given.has(name)) {
       problems.push(`--${name} does not go with --target: that cluster is not started by us`);
+    }
+  }
+}
+
+/** How many there are stands in the file. */
+function refuseWithCompose(given: Given, problems: string[]): void {
+  for (const name of ['gateways', 'ingests', 'routers']) {
+    if (given.has(name)) {
+      problems.push(
+        `--${name} does not go with --engine compose: deploy/compose.yaml says how many`,
+      );
     }
   }
 }

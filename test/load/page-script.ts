@@ -1,4 +1,4 @@
-/** What the report does when it is pointed at: a pointer over one plot over time reads the same second in all of them. */
+/** A pointer over one plot over time reads the same second in all of them. */
 export const SCRIPT = `
 const figures = [...document.querySelectorAll('figure[data-over]')].map((f) => ({
   plot: f.querySelector('.plot'),

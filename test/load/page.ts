@@ -1,4 +1,5 @@
 /** The report as one HTML file that needs nothing else: no network, no font, no library. */
+import { COLORS } from './page-colors.js';
 import { SCRIPT } from './page-script.js';
 import { STYLE } from './page-style.js';
 import { PLOT_STYLE } from './plot-style.js';
@@ -6,6 +7,7 @@ import { escaped } from './plot.js';
 import { ms } from './progress.js';
 import { plotsOf } from './plots.js';
 import type { Report } from './report.js';
+import { failuresOf } from './table.js';
 
 export function pageOf(report: Report): string {
   const { plan, at, engine, verdict } = report;
@@ -17,7 +19,7 @@ export function pageOf(report: Report): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Heliograph load: ${n(plan.devices)} devices, ${n(plan.rate)}/s: ${yes ? 'adds up' : 'DOES NOT ADD UP'}</title>
-<style>${PLOT_STYLE}${STYLE}</style>
+<style>${COLORS}${PLOT_STYLE}${STYLE}</style>
 </head>
 <body>
 <main>
@@ -120,7 +122,8 @@ function partsTable({ parts, faults }: Report): string {
 <tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-function factsOf({ command, commit, machine, plan, summary, account }: Report): string {
+function factsOf(report: Report): string {
+  const { command, commit, machine, plan, summary, account } = report;
   const codes = Object.entries(summary.closes).map(
     ([code, count]) => `${n(count)} ${code === '0' ? 'without a code' : `with ${code}`}`,
   );
@@ -142,6 +145,7 @@ function factsOf({ command, commit, machine, plan, summary, account }: Report): 
     ],
     ['Answers', answers.join(', ') || 'none'],
     ['Closes', codes.join(', ') || 'none'],
+    ['Came back', escaped(`${n(summary.returned)}; ${failuresOf(report)}`)],
     [
       'Not sent',
       `${n(summary.skipped)}: all ${n(plan.connections)} connections of the senders were waiting`,

@@ -69,7 +69,8 @@ export interface Report {
     readonly closes: Readonly<Record<string, number>>;
     readonly returned: number;
     readonly busiestReturn: number;
-    readonly failedAttempts: number;
+    /** Attempts to come back that failed, by what went wrong. */
+    readonly failures: Readonly<Record<string, number>>;
     readonly answerMs: Percentiles;
     readonly frameMs: Percentiles;
   };
@@ -104,7 +105,7 @@ export function reportOf(
       ...{ again: total.again, skipped: total.skipped, closes: total.closes },
       returned: returns.reduce((sum, count) => sum + count, 0),
       busiestReturn: Math.max(0, ...returns),
-      failedAttempts: total.failedAttempts,
+      failures: total.failures,
       ...{ answerMs: percentiles(total.answerMs), frameMs: percentiles(total.frameMs) },
     },
     curve: CURVE.map((share) => ({
@@ -121,11 +122,15 @@ function secondsOf(
   timeline: Timeline,
   returns: Readonly<Record<string, number>>,
 ): readonly ReportSecond[] {
+  // A process that is too busy to tell a second holds as many as it did before.
+  const connected = new Map<number, number>();
   return Array.from({ length: timeline.seconds }, (_, second) => {
     const moment = timeline.at(second);
-    const { sent, accepted, answers, received, again, devices } = moment;
+    const { sent, accepted, answers, received, again } = moment;
+    for (const [source, count] of moment.connected) connected.set(source, count);
     return {
-      ...{ second, sent, accepted, received, again, connected: devices },
+      ...{ second, sent, accepted, received, again },
+      connected: [...connected.values()].reduce((sum, count) => sum + count, 0),
       unavailable: answers['503'] ?? 0,
       unanswered: answers['0'] ?? 0,
       returned: returns[second] ?? 0,

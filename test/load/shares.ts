@@ -33,13 +33,20 @@ export function sharesOf(
     readonly cores?: number;
     /** Whether all targets are loopback addresses of a Linux machine. */
     readonly isLoopback: boolean;
-    /** Of ours; each has the same limit. Undefined: they are not ours. */
+    /** Of ours; each has the same limit. Half a one: all go through one load balancer. Undefined: they are not ours. */
     readonly gateways?: number;
   },
 ): Shares | string {
   const { descriptors, cores = availableParallelism(), isLoopback, gateways } = at;
   const room = Math.max(1, descriptors - RESERVED);
   if (gateways !== undefined && devices > gateways * room) {
+    if (gateways < 1) {
+      return (
+        `${devices.toLocaleString('en')} devices: each is two file descriptors of the load balancer, which may have ` +
+        `${descriptors.toLocaleString('en')} here. Give --devices ${Math.floor(gateways * room)} or fewer, ` +
+        'or take --engine containers.'
+      );
+    }
     return (
       `${devices.toLocaleString('en')} devices: a process may have ${descriptors.toLocaleString('en')} file ` +
       `descriptors here, so ${gateways} gateways hold ${(gateways * room).toLocaleString('en')} of them. ` +

@@ -25,7 +25,7 @@ export function tableOf(report: Report): string {
     [
       'came back',
       `${n(summary.returned)} devices; ${n(summary.busiestReturn)} in the busiest second, ` +
-        `${n(summary.failedAttempts)} attempts failed`,
+        `${failuresOf(report)}`,
     ],
     ['settled', `${summary.settleSeconds.toFixed(1)} s after the last POST`],
     ...faults.map(
@@ -59,6 +59,14 @@ export function tableOf(report: Report): string {
     '',
     `The accounts add up: ${verdict.addsUp ? 'yes' : 'NO'}`,
   ].join('\n');
+}
+
+/** Attempts to come back that failed. */
+export function failuresOf({ summary }: Report): string {
+  const all = Object.entries(summary.failures).sort(([, a], [, b]) => b - a);
+  if (all.length === 0) return 'no attempt failed';
+  const few = all.slice(0, 4).map(([why, count]) => `${n(count)} × ${why}`);
+  return `attempts that failed: ${few.join(', ')}`;
 }
 
 function latencies({ p50, p90, p99, p999, max }: Percentiles): string {

@@ -10,11 +10,11 @@ export class Moment {
   curt = 0;
   received = 0;
   again = 0;
-  failedAttempts = 0;
   /** Per process of devices. */
   readonly connected = new Map<number, number>();
   readonly answers: Record<string, number> = {};
   readonly closes: Record<string, number> = {};
+  readonly failures: Record<string, number> = {};
   readonly answerMs = new Histogram();
   readonly frameMs = new Histogram();
 
@@ -22,7 +22,7 @@ export class Moment {
     if (second.kind === 'devices') {
       this.received += second.received;
       this.again += second.again;
-      this.failedAttempts += second.failedAttempts;
+      count(this.failures, second.failures);
       this.connected.set(source, second.connected);
       count(this.closes, second.closes);
       this.frameMs.add(second.frameMs);
