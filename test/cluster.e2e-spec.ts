@@ -20,8 +20,8 @@ const DEVICES = 60;
 const PER_SECOND = 100;
 
 const stores = storesOfThisMachine();
-/** Stores that somebody else runs must not be ended. */
-const endsStores = test.skipIf(stores.kind === 'named');
+/** Stores that somebody else runs must not be ended: those tests are not there then. */
+const endsStores = stores.kind === 'named' ? (): void => undefined : test;
 
 requires(...stores.needs).describe(`a cluster on ${stores.kind}`, () => {
   let cluster: Cluster;
