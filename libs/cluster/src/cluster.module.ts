@@ -52,6 +52,7 @@ import { RedisLiveServices } from './live-services.redis.js';
 import { refuseUnseen } from './rights.kafka.js';
 import { refuseMissingRights } from './rights.redis.js';
 import { SubscriptionsReadiness } from './subscriptions-readiness.js';
+import { refuseVersion } from './version.redis.js';
 
 /** Who joins, and what of its own settings its adapters have to know. */
 export interface Member {
@@ -128,6 +129,7 @@ class Joining {
     const patient = isPatient ? this.link('patient', PATIENT_MS) : quick;
     const watch = this.watchKafka();
     await Promise.all([...new Set([quick, patient])].map((link) => link.start()));
+    await refuseVersion(quick.client, { address: quick.address, log });
     await watch.start();
     await refuseMissingRights(quick.client, quick);
     await refuseEviction(quick.client, quick.address);

@@ -2,3 +2,4 @@
 export * from './agreement.redis.js';
 export * from './live-services.redis.js';
 export * from './rights.redis.js';
+export * from './version.redis.js';

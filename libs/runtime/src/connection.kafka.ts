@@ -10,6 +10,7 @@ import type { Admin, ISocketFactory, KafkaConfig, LogEntry, SASLOptions } from '
 import type { Log } from './log.js';
 import { kafkaReason } from './store-reasons.js';
 import type { KafkaAccess } from './store-settings.js';
+import { askKafka, refuseKafka } from './version.kafka.js';
 
 export interface KafkaClientOptions {
   /** Who asks, for the broker's logs and quotas. */
@@ -64,10 +65,16 @@ export class KafkaWatch {
     this.admin = createKafka(access, { ...options, retries: 0 }).admin({ retry: { retries: 0 } });
   }
 
-  /** Resolves when it has answered for the first time. Looks on from then on, until {@link stop}. */
+  /**
+   * Resolves when it has answered for the first time. Looks on from then on, until {@link stop}. Rejects with a
+   * sentence when it is a Kafka that we cannot work with.
+   */
   async start(): Promise<void> {
+    let told: Awaited<ReturnType<typeof askKafka>>;
     for (;;) {
       await (this.looking = this.look());
+      told ??= await askKafka(this.access);
+      if (told !== undefined) refuseKafka(told.versions, told.broker);
       if (this.answeredAtMs !== undefined || this.isStopped) break;
       await new Promise((resolve) => setTimeout(resolve, 500));
     }

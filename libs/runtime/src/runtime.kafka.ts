@@ -1,2 +1,3 @@
 /** The way to Kafka: imported by modules only. */
 export * from './connection.kafka.js';
+export * from './version.kafka.js';
