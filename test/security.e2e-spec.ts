@@ -329,6 +329,87 @@ describe('a service with a certificate', () => {
 const PROXY = '127.0.0.2';
 const STRANGER = '127.0.0.3';
 
+describe('a service with a certificate and trusted proxies', () => {
+  let certificate: Certificate;
+  let service: Standalone;
+  beforeAll(async () => {
+    certificate = await selfSigned();
+    const { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE } = certificate;
+    const limits = { CONNECTIONS_PER_ADDRESS_MAX: '2', REGISTRATIONS_PER_ADDRESS_MAX: '2' };
+    const env = { TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES: PROXY, ...limits };
+    service = await startStandalone({ env });
+  });
+  afterAll(async () => {
+    await service.dispose();
+    certificate.remove();
+  });
+
+  const open: { close(): void }[] = [];
+  afterEach(async () => {
+    for (const one of open.splice(0)) one.close();
+    await pause(50);
+  });
+
+  const statuses = async (requests: readonly Raw[]): Promise<number[]> => {
+    const all: number[] = [];
+    for (const request of requests) {
+      const answer = await raw({ ...request, ca: certificate.certificate });
+      open.push(answer);
+      all.push(answer.status);
+    }
+    return all;
+  };
+  const upgrade = (from: string, client: string, more: Partial<Raw> = {}): Raw => ({
+    ...{ to: `http://127.0.0.1:${service.ports.gateway}`, from, line: 'GET /', ...more },
+    headers: {
+      ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+      'sec-websocket-key': randomBytes(16).toString('base64'),
+      ...(client && { 'x-forwarded-for': client }),
+    },
+  });
+  const three = <T>(of: (i: number) => T): readonly T[] => [0, 1, 2].map(of);
+
+  test('counts by the client that a trusted proxy names in X-Forwarded-For', async () => {
+    const one = three(() => upgrade(PROXY, '192.0.2.1'));
+    expect(await statuses(one)).toEqual([101, 101, 429]);
+    expect(await statuses([upgrade(PROXY, '192.0.2.2')])).toEqual([101]);
+    const lies = three((i) => upgrade(STRANGER, `198.51.100.${i}`));
+    expect(await statuses(lies)).toEqual([101, 101, 429]);
+  });
+
+  test('counts new devices of the REST door likewise', async () => {
+    const body = JSON.stringify({ site: 'https://stocks.example' });
+    const by = (from: string, client: string): Raw => ({
+      ...{ to: `http://127.0.0.1:${service.ports.registration}`, from, body },
+      line: 'POST /v1/registrations',
+      headers: {
+        ...{ 'content-type': 'application/json', 'content-length': String(body.length) },
+        'x-forwarded-for': client,
+      },
+    });
+    expect(await statuses(three(() => by(PROXY, '192.0.2.1')))).toEqual([201, 201, 429]);
+    const lies = three((i) => by(STRANGER, `198.51.100.${i}`));
+    expect(await statuses(lies)).toEqual([201, 201, 429]);
+  });
+
+  test.each(['gateway', 'ingest'] as const)(
+    'ends a connection to %s that begins with PROXY v2, and says at start that it would',
+    async (door) => {
+      const from = PROXY;
+      const to = `http://127.0.0.1:${service.ports[door]}`;
+      const plain = { to, from, line: 'GET /', patienceMs: 2_000 };
+      const header = proxyHeader('192.0.2.9');
+      expect(await statuses([{ ...plain, beforeTls: header }])).toEqual([NaN]);
+      expect(await statuses([{ ...plain }])).toEqual([door === 'gateway' ? 426 : 404]);
+      const note = service
+        .output()
+        .split('\n')
+        .find((line) => line.includes('PROXY v2') && line.includes(`:${service.ports[door]}`));
+      expect(note).toMatch(/TLS ends here/);
+    },
+  );
+});
+
 describe('limits per address count', () => {
   let service: Standalone;
   beforeAll(async () => {

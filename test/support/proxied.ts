@@ -1,6 +1,7 @@
 /** Raw requests from any loopback address, with whatever a proxy or a liar puts before them. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface Raw {
   /** A service's origin, `http://host:port`. */
@@ -9,6 +10,10 @@ export interface Raw {
   readonly from: string;
   /** Bytes before the request: see {@link proxyHeader}. */
   readonly before?: Buffer;
+  /** PEM: the request goes over TLS, by this authority. */
+  readonly ca?: string;
+  /** Bytes before the handshake. */
+  readonly beforeTls?: Buffer;
   readonly line: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -27,24 +32,28 @@ export interface RawAnswer {
 export async function raw(request: Raw): Promise<RawAnswer> {
   const { to, from, before, line, headers, body = '', patienceMs = 5_000 } = request;
   const { hostname, port, host } = new URL(to);
-  const socket = connect({ host: hostname, port: Number(port), localAddress: from });
-  socket.on('error', () => undefined);
+  const plain = connect({ host: hostname, port: Number(port), localAddress: from });
   let text = '';
+  await once(plain, 'connect');
+  plain.on('error', () => undefined);
+  if (request.beforeTls) plain.write(request.beforeTls);
+  const { ca } = request;
+  const socket = ca === undefined ? plain : connectTls({ socket: plain, ca, host: hostname });
+  socket.on('error', () => undefined);
   const answered = new Promise<void>((resolve) => {
     socket.on('close', () => resolve());
     setTimeout(resolve, patienceMs).unref();
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       text += bytes.toString('latin1');
       if (text.includes('\r\n\r\n')) resolve();
     });
   });
-  await once(socket, 'connect');
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}`);
   if (before) socket.write(before);
   socket.write(`${line} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
   await answered;
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? NaN);
-  return { status, text, close: () => void socket.destroy() };
+  return { status, text, close: () => void plain.destroy() };
 }
 
 /** PROXY protocol, version 2: a TCP connection over IPv4 or IPv6. */

@@ -11,7 +11,7 @@ import type {
   Provider,
 } from '@nestjs/common';
 import { Announcer, Settler } from '#outcomes';
-import { Health, Log, Metrics, exitOnFailure } from '#runtime';
+import { Health, Log, Metrics, exitOnFailure, proxyNote } from '#runtime';
 import { StreamCatalog, StreamConsumer, StreamProducer } from '#streams';
 import { Registrar } from '#subscriptions';
 import { Leases, Mailbox, PartitionView, Presence, SubscriptionLookup } from '#view';
@@ -54,6 +54,8 @@ export class GatewayModule
     const { id, publicUrl, door } = this.config;
     const tls = door.tls !== undefined;
     this.log.info('gateway listens', { host: door.host, port, tls, id, publicUrl });
+    const note = proxyNote(door);
+    if (note !== undefined) this.log.warn(note, { port });
   }
 
   async beforeApplicationShutdown(): Promise<void> {

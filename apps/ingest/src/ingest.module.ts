@@ -6,7 +6,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { LiveServices } from '#cluster';
-import { Health, Log, Metrics } from '#runtime';
+import { Health, Log, Metrics, proxyNote } from '#runtime';
 import { StreamProducer } from '#streams';
 import { SubscriptionLookup } from '#view';
 import { KeyRing } from '#webpush';
@@ -62,6 +62,8 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
     const port = await this.server.listen();
     const { host, tls, publicEndpointUrl } = this.config;
     this.log.info('ingest listens', { host, port, tls: tls !== undefined, publicEndpointUrl });
+    const note = proxyNote(this.config);
+    if (note !== undefined) this.log.warn(note, { port });
   }
 
   async beforeApplicationShutdown(): Promise<void> {

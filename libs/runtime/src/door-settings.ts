@@ -28,6 +28,21 @@ export function doorSettings(env: EnvReader): DoorSettings {
   };
 }
 
+/**
+ * For the log at start, where a certificate and trusted proxies are both set: a load balancer writes PROXY v2 before
+ * TLS, and there the library takes it for a broken handshake.
+ */
+export function proxyNote({
+  tls,
+  trustedProxies,
+}: Pick<DoorSettings, 'tls' | 'trustedProxies'>): string | undefined {
+  if (tls === undefined || trustedProxies.length === 0) return undefined;
+  return (
+    'TLS ends here, so of TRUSTED_PROXIES X-Forwarded-For is understood, and PROXY v2 is not: ' +
+    'a connection that begins with it is ended'
+  );
+}
+
 function tlsFiles(env: EnvReader): TlsFiles | undefined {
   const certFile = env.file('TLS_CERT_FILE', { optional: true, doc: 'certificate chain, PEM' });
   const keyFile = env.file('TLS_KEY_FILE', { optional: true, doc: 'its private key, PEM' });
