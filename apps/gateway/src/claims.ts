@@ -75,7 +75,13 @@ export class Claims {
   /** The connection is closed: the device is nobody's, unless another took it. */
   release(session: Session): void {
     // A claim under way might be executed after the release: its reply releases.
-    if (session.claimOrder > 0 && !session.isClaiming) this.farewell(this.letGo(session));
+    if (session.claimOrder > 0 && !session.isClaiming) void this.farewell(this.letGo(session));
+  }
+
+  /** The claim for a connection that is gone, if it stands: it was executed after its release. Never rejects. */
+  disown(device: DeviceId, connection: number): Promise<void> {
+    const { presence, identity } = this.parts;
+    return this.farewell(presence.release(device, { gateway: identity.id, connection }));
   }
 
   /** Resolves when every release and every message to a displaced holder is done or has failed. */
@@ -115,8 +121,8 @@ export class Claims {
   /** A claim has its reply, or none will come. The displaced one is told even if the winner has closed meanwhile. */
   private conclude(session: Session, device: DeviceId, displaced: Holder | undefined): void {
     const told = displaced === undefined ? undefined : this.displace(device, displaced);
-    if (session.isClosed) this.farewell(this.letGo(session, told));
-    else if (told !== undefined) this.farewell(told);
+    if (session.isClosed) void this.farewell(this.letGo(session, told));
+    else if (told !== undefined) void this.farewell(told);
   }
 
   private displace(device: DeviceId, displaced: Holder): Promise<void> | undefined {
@@ -147,11 +153,12 @@ export class Claims {
   }
 
   /** What nobody waits for but a drain. A release that fails costs nothing: the claim ends with the lease. */
-  private farewell(work: Promise<void>): void {
+  private farewell(work: Promise<void>): Promise<void> {
     const done: Promise<void> = work
       .catch(() => void this.parts.counts.releaseFailures++)
       .finally(() => this.farewells.delete(done));
     this.farewells.add(done);
+    return done;
   }
 
   private holder({ connection }: Session, epoch: number): Holder {

@@ -109,12 +109,17 @@ export class Gateway {
     const { helloDeadline } = this;
     this.sessions = new Sessions({ ...known, helloDeadline, messages, reading });
     const addressed = { identity, connections, reading, claimAgain, limits, counts };
-    this.deliveries = new OnDelivery({ ...addressed, log: ports.log, clock: chance.clock });
+    this.deliveries = new OnDelivery({
+      ...addressed,
+      disown: (device, connection) => claims.disown(device, connection),
+      ...{ log: ports.log, clock: chance.clock },
+    });
     this.lease = new HeldLease({
       ...ports,
       ...{ identity, counts, dice: chance.dice, sleep: chance.sleep, clock: chance.ticks },
       resolveEnd: () => this.resolveEnd(),
       onNewEpoch: () => connections.visitAll(claimAgain),
+      onRecovered: () => connections.visitAll(claimAgain),
       onReplaced: () => this.giveWay(),
     });
     const { lease } = this;

@@ -22,6 +22,11 @@ export interface LeaseParts {
   readonly resolveEnd: () => Promise<void>;
   /** There is a new epoch: every connection has to claim again. */
   readonly onNewEpoch: () => void;
+  /**
+   * Renewed after it could not be: a claim that was given up meanwhile, here or at another gateway, may have been
+   * executed late, over that of a newer connection, which would not know before its re-check.
+   */
+  readonly onRecovered: () => void;
   /** Another gateway lives under our name: close everything and end. */
   readonly onReplaced: () => void;
   readonly counts: GatewayCounts;
@@ -39,6 +44,7 @@ export class HeldLease {
   /** An epoch whose lease may have been set: the answer was lost. */
   private attempted: number | undefined;
   private renewal: Promise<void> | undefined;
+  private hasFailed = false;
 
   constructor(private readonly parts: LeaseParts) {}
 
@@ -100,6 +106,7 @@ export class HeldLease {
       await this.extend();
     } catch (error) {
       this.parts.counts.renewFailures++;
+      this.hasFailed = true;
       this.parts.log.sampled('lease', 'the lease could not be renewed', { error });
     }
   }
@@ -118,8 +125,15 @@ export class HeldLease {
       this.stop();
       this.parts.onReplaced();
     } else if (answer === 'lost') await this.setAnew();
-    else if (epoch === identity.epoch) this.renewedAtMs = this.parts.clock();
+    else if (epoch === identity.epoch) this.extended();
     else this.beginAnew(epoch);
+  }
+
+  private extended(): void {
+    this.renewedAtMs = this.parts.clock();
+    if (!this.hasFailed) return;
+    this.hasFailed = false;
+    this.parts.onRecovered();
   }
 
   /** A lease is only ever set where none stands; whoever came first is met at the next renewal. */
@@ -140,6 +154,7 @@ export class HeldLease {
 
   private adopt(epoch: number): void {
     this.attempted = undefined;
+    this.hasFailed = false;
     this.parts.identity.epoch = epoch;
     this.parts.counts.epochs++;
     this.renewedAtMs = this.parts.clock();

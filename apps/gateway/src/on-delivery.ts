@@ -7,6 +7,7 @@ import type { Log } from '#runtime';
 import { UndecodableRecord, decodeDelivery } from '#streams';
 import type { Delivery, LogRecord, PartitionReader, RecordBatch } from '#streams';
 import { deviceOf } from '#streams';
+import type { DeviceId } from '#webpush';
 import type { Connections } from './connections.js';
 import type { ConnectionLimits } from './config.js';
 import type { GatewayCounts } from './counts.js';
@@ -20,6 +21,8 @@ export interface DeliveryParts {
   readonly reading: Reading;
   /** Claims again, in its turn. */
   readonly claimAgain: (session: Session) => void;
+  /** Takes back a claim for a connection that is gone. Never rejects. */
+  readonly disown: (device: DeviceId, connection: number) => Promise<void>;
   readonly limits: Pick<ConnectionLimits, 'windowMax' | 'windowBytesMax'>;
   readonly counts: GatewayCounts;
   readonly log: Log;
@@ -86,7 +89,7 @@ export class OnDelivery implements PartitionReader {
     const end = endOfRun(deliveries, at, delivery);
     this.parts.counts.deliveries += end - at;
     const session = this.sessionOf(delivery);
-    if (session === undefined) this.parts.counts.misaddressed += end - at;
+    if (session === undefined) this.misaddressed(delivery, end - at);
     else if (end === at + 1) this.deliver(session, delivery);
     else {
       session.socket?.cork(() => {
@@ -100,6 +103,21 @@ export class OnDelivery implements PartitionReader {
     if (epoch !== this.parts.identity.epoch) return undefined;
     const session = this.parts.connections.of(deviceOf(record));
     return session?.connection === connection ? session : undefined;
+  }
+
+  /**
+   * If a connection that is gone holds the device (its claim was executed when nobody waited for it any more), what
+   * comes would wait for a re-check: the claim is taken back, and whoever is here claims again.
+   */
+  private misaddressed({ record, connection, epoch }: Notified, count: number): void {
+    const { counts, connections, identity, disown, claimAgain } = this.parts;
+    counts.misaddressed += count;
+    if (epoch !== identity.epoch || connections.find(connection) !== undefined) return;
+    const device = deviceOf(record);
+    void disown(device, connection).then(() => {
+      const here = connections.of(device);
+      if (here !== undefined) claimAgain(here);
+    });
   }
 
   /** Rule 3. */

@@ -212,6 +212,30 @@ describe('a live delivery', () => {
     expect(g1.gateway.counts.misaddressed).toBe(1);
   });
 
+  test('for a connection that is gone, whose claim was executed late, goes to the one that is here', async () => {
+    const phone = await g1.greeted(secret);
+    const { id, epoch } = g1.gateway.identity;
+    await field.presence.hello(device, { gateway: id, epoch, connection: 1 });
+    await posted('a');
+    await g1.readOn();
+    expect(phone.payloads).toEqual(['a']);
+    expect(phone.closed).toBeUndefined();
+    expect(holder()).toMatchObject({ gateway: id, connection: phone.session.connection });
+  });
+
+  test('for a connection that is gone takes back its claim: one elsewhere wins over nobody', async () => {
+    const g2 = await gatewayWith(field, { id: 'g2' });
+    const phone = await g2.greeted(secret);
+    const { id, epoch } = g1.gateway.identity;
+    await field.presence.hello(device, { gateway: id, epoch, connection: 1 });
+    await posted('a');
+    await g1.readOn();
+    expect(holder()).toBeUndefined();
+    await g2.recheckAll();
+    expect(phone.payloads).toEqual(['a']);
+    expect(phone.closed).toBeUndefined();
+  });
+
   test.each([
     ['before', 'b'],
     ['behind', 'a'],
@@ -490,6 +514,29 @@ describe('a claim made again', () => {
     await g.step();
     outage.isAway = false;
     await expect.poll(() => phone.payloads, { timeout: 5_000 }).toEqual(['a']);
+  });
+});
+
+describe('a lease that is renewed after an outage', () => {
+  test('has every connection claim again: a claim that was given up may have been executed late', async () => {
+    const outage = new Outage();
+    const g = await gatewayWith(field, {
+      id: 'g2',
+      ports: { leases: outage.around(field.leases) },
+    });
+    const phone = await g.greeted(secret);
+    outage.isAway = true;
+    await g.gateway.lease.renew();
+    await field.presence.release(device, { gateway: 'g2', connection: phone.session.connection });
+    await posted('a'); // to nobody
+    outage.isAway = false;
+    await g.gateway.lease.renew();
+    await settled();
+    expect(phone.payloads).toEqual(['a']);
+    expect(holder()).toMatchObject({ gateway: 'g2', connection: phone.session.connection });
+    expect(g.gateway.counts).toMatchObject({ epochs: 1, reclaims: 1 });
+    await g.gateway.lease.renew();
+    expect(g.gateway.counts.reclaims).toBe(1);
   });
 });
 
