@@ -1,7 +1,8 @@
 /**
  * `npm run fuzz [-- --inputs 12000000 --seed 1 --only name --at input]`: feeds every target with its share of the
- * inputs (all in all some minutes), one worker per core. Prints what it has done and the seed, and ends with 1 at
- * the first input that throws, that takes more than a second, or when memory grows.
+ * inputs (all in all some minutes), one worker per core. Prints the seed, every ten seconds how far it is and its
+ * memory, and each target's memory over its ten rounds; ends with 1 at the first input that throws, that takes more
+ * than a second, or when memory grows.
  * An input is a function of seed and number alone: `--only … --seed … --at …` repeats it.
  */
 import { randomBytes } from 'node:crypto';
@@ -14,6 +15,7 @@ import { BETWEEN, type Assignment, type Done } from './worker.js';
 
 const SLOW_MS = 1_000;
 const LOOK_MS = 100;
+const PROGRESS_MS = 10_000;
 
 const { values } = parseArgs({
   options: {
@@ -27,6 +29,8 @@ const seed = Number(values.seed);
 const targets = FUZZ_TARGETS.filter(({ name }) => name.includes(values.only));
 const inputs = Math.ceil(Number(values.inputs) / targets.length);
 if (!Number.isSafeInteger(seed) || !(inputs > 0)) fail('--inputs and --seed are whole numbers');
+/** Of each target that was begun: the input that it has come to. */
+const lasts: Float64Array[] = [];
 if (values.at === undefined) await feedAll();
 else repeat(Number(values.at));
 
@@ -34,11 +38,13 @@ async function feedAll(): Promise<void> {
   const names = targets.map(({ name }) => name);
   console.log(`seed ${seed}: ${names.length} targets, ${inputs} inputs each`);
   const began = performance.now();
+  const progress = setInterval(() => tell(names.length * inputs, began), PROGRESS_MS);
   const waiting = [...names];
   const lanes = Array.from({ length: availableParallelism() }, async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await feed(name);
   });
   await Promise.all(lanes);
+  clearInterval(progress);
   const seconds = (performance.now() - began) / 1_000;
   const all = names.length * inputs;
   console.log(
@@ -46,15 +52,25 @@ async function feedAll(): Promise<void> {
   );
 }
 
+function tell(all: number, began: number): void {
+  const done = lasts.reduce((sum, last) => sum + Math.max(0, last[0] ?? 0), 0);
+  const perSecond = Math.round((1_000 * done) / (performance.now() - began));
+  const residentMb = Math.round(process.memoryUsage.rss() / 1_048_576);
+  console.log(`… ${done} of ${all} inputs, ${perSecond}/s, ${residentMb} MB resident`);
+}
+
 /** A thread of its own: what hangs cannot look at the clock. */
 function feed(name: string): Promise<void> {
   const current = new Float64Array(new SharedArrayBuffer(8)).fill(BETWEEN);
+  const reached = new Float64Array(1);
+  lasts.push(reached);
   const assignment: Assignment = { name, seed, inputs, current };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: assignment });
   let last = BETWEEN;
   let sinceMs = performance.now();
   const looks = setInterval(() => {
     const now = current[0] ?? BETWEEN;
+    reached[0] = Math.max(reached[0] ?? 0, now);
     if (now !== last || now === BETWEEN) [last, sinceMs] = [now, performance.now()];
     else if (performance.now() - sinceMs > SLOW_MS)
       found(name, now, `takes more than ${SLOW_MS} ms`);
@@ -62,6 +78,7 @@ function feed(name: string): Promise<void> {
   return new Promise((resolve) => {
     worker.once('message', ({ seconds, heapMb }: Done) => {
       clearInterval(looks);
+      reached[0] = inputs;
       const perSecond = Math.round(inputs / seconds);
       console.log(
         `${name}: ${inputs} inputs, ${perSecond}/s, ${heapMb.map(Math.round).join(' ')} MB`,
