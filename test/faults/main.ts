@@ -13,22 +13,24 @@ const FULL: Scale = {
   ...{ devices: 330, perSecond: 550, seed: 1, before: 3, after: 4 },
   say: (note) => console.error(`  ${note}`),
 };
-const FAULT_MS_MAX = 480_000;
-const TOTAL_MS_MAX = 75 * 60_000;
+const FAULT_MS_MAX = 600_000;
+const TOTAL_MS_MAX = 90 * 60_000;
 const SHOWN_MAX = 15;
+const SENTENCE_MAX = 2_000;
 
 let arena: Arena | undefined;
 let isEnding = false;
+const rows: Row[] = [];
 
 async function main(words: readonly string[]): Promise<boolean> {
   const faults = faultsNamed(words);
-  const rows: Row[] = [];
-  const broken: string[] = [];
+  let broken = 0;
   for (const [i, fault] of faults.entries()) {
     const load = loadavg()[0]?.toFixed(1);
     console.error(`${i + 1}/${faults.length} ${fault.name} (load ${load}) …`);
     const row = await played(fault).catch((error: unknown) => {
-      broken.push(`${fault.name}: ${String(error).slice(0, 4_000)}`);
+      broken++;
+      console.error(`  WRONG ${fault.name}: ${String(error).slice(0, SENTENCE_MAX)}`);
       return undefined;
     });
     if (row) {
@@ -39,8 +41,7 @@ async function main(words: readonly string[]): Promise<boolean> {
   }
   await arena?.close();
   console.log(tableOf(rows));
-  for (const sentence of broken) console.log(sentence);
-  const wrong = rows.filter(({ complaints }) => complaints.length > 0).length + broken.length;
+  const wrong = rows.filter(({ complaints }) => complaints.length > 0).length + broken;
   console.log(`${faults.length} of ${FAULTS.length} faults, ${wrong} wrong`);
   return wrong === 0;
 }
@@ -76,6 +77,7 @@ async function endNow(reason: string): Promise<void> {
   if (isEnding) return;
   isEnding = true;
   console.error(reason);
+  console.log(tableOf(rows));
   await arena?.cluster.dispose();
   process.exit(1);
 }

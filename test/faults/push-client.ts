@@ -29,7 +29,7 @@ export interface Arrival {
 const REPLY_MS = 10_000;
 /** A late ack comes with the first notification after that. */
 const LATE_ACK_MS = 3_000;
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 240_000;
 
 export class PushClient {
   readonly complaints: string[] = [];

@@ -6,6 +6,7 @@ const COLUMNS: readonly (readonly [string, (row: Row) => number | string])[] = [
   ['POST/s', ({ perSecond }) => Math.round(perSecond)],
   ['201', ({ accepted }) => accepted],
   ['503', ({ unavailable }) => unavailable],
+  ['other 5xx', ({ broken }) => broken],
   ['no answer', ({ silent }) => silent],
   ['in the log, no 201', ({ unanswered }) => unanswered],
   ['delivered', ({ outcomes }) => outcomes.delivered],
