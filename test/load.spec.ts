@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Engine } from './load/engine.js';
 import { TargetEngine } from './load/engine-target.js';
+import { accountsOf } from './load/accounts.js';
+import { partsOf } from './load/faults.js';
 import { Histogram } from './load/histogram.js';
 import { NumberSet } from './load/number-set.js';
 import { HELP, readOptions, type Plan } from './load/options.js';
@@ -215,6 +217,35 @@ describe('the verdict', () => {
     expect(no({ cluster: { ...cluster, accepted: 1_001 }, unsure: 1 })).toBe('');
     expect(no({ cluster: { ...cluster, accepted: 5 }, countsAnew: true })).toBe('');
   });
+});
+
+test('the accounts of a cluster are the sum over partitions, each told once', () => {
+  const scrape = (partition: number, pending: number): string =>
+    [
+      '# TYPE heliograph_accepted_total counter',
+      `heliograph_accepted_total{partition="${partition}"} 10`,
+      `heliograph_pending{partition="${partition}"} ${pending}`,
+      `heliograph_outcomes_total{partition="${partition}",outcome="delivered"} 7`,
+      `heliograph_outcomes_total{partition="${partition}",outcome="expired"} 1`,
+      'heliograph_router_lag 3',
+    ].join('\n');
+  // The second router has just taken partition 0 over, and the first still tells of it.
+  expect(accountsOf([`${scrape(0, 2)}\n${scrape(1, 2)}`, scrape(0, 2)])).toEqual({
+    ...{ accepted: 20, pending: 4, outcomes: { delivered: 14, expired: 2 }, unaccounted: 0 },
+  });
+  expect(accountsOf([scrape(0, 1)]).unaccounted).toBe(1);
+});
+
+test('a fault meets the one that it names, the next that was not killed yet, or all in the order of a roll', () => {
+  const roles = ['gateway', 'router', 'registration', 'ingest', 'kafka'] as const;
+  const parts = roles.flatMap((role) => [0, 1].map((i) => ({ name: `${role}-${i}`, role })));
+  const kill = { how: 'kill', role: 'gateway', atSeconds: 3 } as const;
+  expect(partsOf(kill, parts)).toEqual(['gateway-0']);
+  expect(partsOf(kill, parts, new Set(['gateway-0']))).toEqual(['gateway-1']);
+  expect(partsOf({ ...kill, index: 1 }, parts)).toEqual(['gateway-1']);
+  expect(partsOf({ how: 'roll', role: 'all', atSeconds: 3 }, parts)).toEqual(
+    ['registration', 'router', 'ingest', 'gateway'].flatMap((role) => [`${role}-0`, `${role}-1`]),
+  );
 });
 
 test('latencies of many processes add up to the same percentiles, to 6 %', () => {

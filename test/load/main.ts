@@ -34,7 +34,9 @@ async function load(plan: Plan): Promise<number> {
   const tooMany = plan.target ? '' : sharesOf(plan.devices, { ...ours, isLoopback: true });
   if (typeof tooMany === 'string' && tooMany) return refuse(tooMany);
   if (chosen) progress.onStep(chosen.says);
-  const engine = await startEngine(plan, chosen?.name, (step) => progress.onStep(step));
+  const starting = startEngine(plan, chosen?.name, (step) => progress.onStep(step));
+  const engine = await starting.catch((error: Error) => error);
+  if (engine instanceof Error) return refuse(engine.message);
   const end = (): void => void engine.dispose().finally(() => process.exit(130));
   process.once('SIGINT', end).once('SIGTERM', end);
   try {
@@ -58,7 +60,7 @@ async function loadOn(engine: Engine, plan: Plan, progress: Progress): Promise<n
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'report.json'), JSON.stringify(report));
   writeFileSync(join(folder, 'report.html'), pageOf(report));
-  if (!report.verdict.addsUp) writeFileSync(join(folder, 'services.log'), await engine.said());
+  writeFileSync(join(folder, 'services.log'), await engine.said());
   print(tableOf(report));
   print(`\nThe report: ${join(folder, 'report.html')} (and report.json)`);
   return report.verdict.addsUp ? 0 : 1;
@@ -71,5 +73,8 @@ function refuse(sentence: string): number {
 
 main().then(
   (code) => process.exit(code),
-  (error: Error) => process.exit(refuse(error.message)),
+  (error: Error) => {
+    process.stderr.write(`The load failed: ${error.message}\n`);
+    process.exit(1);
+  },
 );

@@ -24,11 +24,11 @@ export class Progress implements Listener {
     const moments = Array.from({ length: seconds }, (_, i) => timeline.at(second - i));
     const mean = (of: (moment: (typeof moments)[number]) => number): string =>
       Math.round(moments.reduce((sum, one) => sum + of(one), 0) / seconds).toLocaleString('en');
-    const { frameMs, devices } = moments[0]!;
+    const { frameMs } = moments[0]!;
     const [p50, p99] = [0.5, 0.99].map((share) => ms(frameMs.quantile(share)));
     const refused = mean(({ answers }) => (answers['503'] ?? 0) + (answers['0'] ?? 0));
     this.print(
-      `${String(second + 1).padStart(5)} s  ${devices.toLocaleString('en').padStart(7)} devices  ` +
+      `${String(second + 1).padStart(5)} s  ${timeline.devices.toLocaleString('en').padStart(7)} devices  ` +
         `${mean(({ accepted }) => accepted).padStart(6)}/s accepted  ` +
         `${mean(({ received }) => received).padStart(6)}/s delivered  ` +
         `p50 ${p50}  p99 ${p99}` +

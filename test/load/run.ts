@@ -158,7 +158,8 @@ export class Run {
       received.flatMap(of);
     const { total } = this.timeline;
     const size = accepted.size;
-    const isRoll = this.plan.faults.some(({ how }) => how === 'roll');
+    // Who is killed spreads nothing.
+    const isRoll = happened.length > 0 && happened.every(({ how }) => how === 'roll');
     const returns = Object.values(sumOf(received.map((one) => one.returns)));
     return {
       ...{ accepted: size, received: size - missing.length, missing: missing.slice(0, 100) },

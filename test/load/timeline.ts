@@ -38,10 +38,6 @@ export class Moment {
   get accepted(): number {
     return this.answers['201'] ?? 0;
   }
-
-  get devices(): number {
-    return [...this.connected.values()].reduce((sum, count) => sum + count, 0);
-  }
 }
 
 /** Of one part in one second. */
@@ -53,12 +49,14 @@ export interface Sample {
 
 export class Timeline {
   readonly total = new Moment();
+  /** By process: how many devices were connected when it last told. */
+  private readonly connected = new Map<number, number>();
   private readonly moments = new Map<number, Moment>();
   private readonly samples = new Map<string, Map<number, Sample>>();
   private readonly uses = new Map<string, Use & { readonly atMs: number }>();
 
   add(source: number, second: Second): void {
-    if (second.second < 0) return;
+    if (second.kind === 'devices') this.connected.set(source, second.connected);
     this.at(second.second).add(source, second);
     this.total.add(source, second);
   }
@@ -82,6 +80,11 @@ export class Timeline {
       this.uses.set(part, { ...use, atMs });
     }
     for (const part of this.uses.keys()) if (!uses.has(part)) this.uses.delete(part);
+  }
+
+  /** Now; a process that is too busy to tell holds as many as it did before. */
+  get devices(): number {
+    return [...this.connected.values()].reduce((sum, count) => sum + count, 0);
   }
 
   get parts(): readonly string[] {
