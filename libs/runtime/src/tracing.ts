@@ -1,7 +1,8 @@
 /**
  * Spans of the notifications whose POST bore a `traceparent`, by the OpenTelemetry API: accept → route → deliver →
  * ack. Without an SDK in the process (it is loaded from outside, by `NODE_OPTIONS=--import …`) the API does nothing,
- * and the context of the sender goes on as it came.
+ * and the context of the sender goes on as it came. An SDK is not seen, without a word, by an API that is newer than
+ * its own: hence the version in package.json is the last that those of today take.
  */
 import { ROOT_CONTEXT, SpanKind, trace, type Span } from '@opentelemetry/api';
 import type { TraceContext } from '#webpush';
