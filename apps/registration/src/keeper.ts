@@ -43,6 +43,9 @@ export interface KeeperOptions {
   readonly clock?: () => number;
 }
 
+/** Of one fold; while devices register without pause the log's end never stands. */
+const FOLD_LEGS_MAX = 20;
+
 export class Keeper implements PartitionReader {
   readonly counts = new KeeperCounts();
   private readonly kept = new Map<number, KeptPartition>();
@@ -173,6 +176,9 @@ export class Keeper implements PartitionReader {
         });
     }
     if (kept.state === 'ready' || kept.applied < kept.foldEnd) return kept.applied;
+    // What compaction took away below that end, for a record above it, is not there yet: the end is asked
+    // again, until it stands. A short leg needs no other: compaction leaves alone what has just been written.
+    if (++kept.legs < FOLD_LEGS_MAX) return this.begin(kept);
     kept.isTaken = false;
     await this.setReady(kept);
     return this.begin(kept);
@@ -184,6 +190,7 @@ export class Keeper implements PartitionReader {
       this.counts.fenced++;
       return;
     }
+    kept.legs = 0;
     this.counts.rebuilds++;
     this.options.log.info('the subscriptions are ready', { partition, applied });
   }

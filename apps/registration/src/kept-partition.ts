@@ -18,6 +18,8 @@ export class KeptPartition implements SubscriptionsBelief {
   isOwned = true;
   /** Where the fold ends: the log's end, asked after the mark was read. */
   foldEnd = 0;
+  /** How often the fold has come to an end that was asked. */
+  legs = 0;
   /** Since when (ms, local) `applied` has been ahead of the log's end. */
   aheadSinceMs: number | undefined;
   /** Settles when every announcement made so far is in the log, or left to the outbox sweep. */
