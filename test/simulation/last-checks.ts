@@ -82,10 +82,15 @@ function checkSubscriptions(cluster: Cluster, partition: number): void {
   }
 }
 
-/** Clocks differ and appends are late: compaction may keep the one that is a little older. */
+/**
+ * Clocks differ and appends are late: compaction may keep the one that is a little older. It may also take away the
+ * `forgotten` between two, when a fold has read the first already.
+ */
 function isSeenAt({ seen, forgottenAt }: DeviceTruth, at: number | undefined): boolean {
   const since = seen.filter(({ offset }) => offset > forgottenAt);
-  return at === undefined ? since.length === 0 : since.some((one) => one.at === at);
+  return at === undefined
+    ? since.length === 0
+    : since.length > 0 && seen.some((one) => one.at === at);
 }
 
 function checkLeftovers({ scene: { store, world } }: Cluster, partition: number): void {
