@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { clusterConfig, serving } from '#cluster';
 import { ClusterModule } from '#cluster.module';
-import { EnvReader, Log, NestLog, QuietHeap, exitOnFailure } from '#runtime';
+import { EnvReader, Log, NestLog, exitOnFailure } from '#runtime';
 import { registrarSettings } from '#subscriptions';
 import { GatewayModule, REPLY_WITHIN_MS, gatewayConfig } from './gateway.module.js';
 
@@ -30,5 +30,4 @@ exitOnFailure(async () => {
   });
   app.enableShutdownHooks(undefined, { useProcessExit: true }); // how it stops, with exit code 0
   await serving(app, cluster.process, { devices: config.publicUrl });
-  new QuietHeap().start();
 });

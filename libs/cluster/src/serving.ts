@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Health, Log, type ProcessSettings } from '#runtime';
+import { Health, Log, QuietHeap, type ProcessSettings } from '#runtime';
 
 const LOOK_MS = 50;
 
-/** Everything is open. Resolves when every check agrees, and says so with one line per address. */
+/**
+ * Everything is open. Resolves when every check agrees, and says so with one line per address. What starting left in
+ * memory is given back then.
+ */
 export async function serving(
   app: INestApplicationContext,
   { opsHost, opsPort }: ProcessSettings,
@@ -15,4 +18,5 @@ export async function serving(
   while (!(await health.report('ready')).ok) await pause(LOOK_MS);
   const metrics = `http://${opsHost}:${opsPort}`;
   app.get(Log).serving({ ...addresses, 'metrics and health': metrics });
+  new QuietHeap().start();
 }
