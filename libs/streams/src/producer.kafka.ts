@@ -1,18 +1,24 @@
 /**
- * Appends to Kafka in micro-batches: a request leaves when nothing is in flight and fills while something is, at most
- * {@link IN_FLIGHT_MAX} at once and one per partition; no timer, since a linger would be latency. Not idempotent
+ * Appends to Kafka in micro-batches: a request leaves when nothing is in flight and fills while something is, unless
+ * enough waits for one more or what is in flight is late; at most {@link IN_FLIGHT_MAX} at once and one per
+ * partition. No timer, since a linger would be latency. Not idempotent
  * and without kafkajs's own retries: after a produce call whose answer was lost, kafkajs rolls its sequence
  * back, and a later batch can be acknowledged as a duplicate without being written (platform.md §3). What must
  * be there once fails instead; what may be there twice is repeated here.
  */
-import type { Kafka, Message, Producer, RecordMetadata } from 'kafkajs';
+import type { Kafka, Producer, RecordMetadata } from 'kafkajs';
 import { isMissingStream, isSurelyNotIn } from './append-errors.kafka.js';
 import { AppendQueue, bytesOf, inParts } from './append-queue.kafka.js';
 import type { Load, Waiting } from './append-queue.kafka.js';
+import { createProducer, topicMessages } from './produce-request.kafka.js';
 import { AppendFailed, StreamProducer } from './producer.js';
 import type { StreamRecord } from './record.js';
 
 const IN_FLIGHT_MAX = 5;
+/** So much is worth a request beside one that is in flight: what costs is the request, here and in the broker. */
+const FULL_BYTES = 65_536;
+/** Beyond it a request in flight holds up nothing: its broker may be slow or gone, and others are not. */
+const LATE_MS = 25;
 /** Beside those, of partitions whose last request failed. */
 const SUSPECTS_MAX = 8;
 const AGAIN_AFTER_MS = 200;
@@ -46,7 +52,8 @@ export class KafkaProducer extends StreamProducer {
   readonly counts = new KafkaProducerCounts();
   private producer: Producer;
   private readonly queue = new AppendQueue();
-  private readonly inFlight = new Set<readonly Load[]>();
+  /** And when they were sent. */
+  private readonly inFlight = new Map<readonly Load[], number>();
   private readonly watch: NodeJS.Timeout;
   private readonly repeats = new Set<NodeJS.Timeout>();
   private isScheduled = false;
@@ -96,7 +103,9 @@ export class KafkaProducer extends StreamProducer {
     for (const timer of this.repeats) clearTimeout(timer);
     const closed = new AppendFailed('the producer is closed', true);
     for (const waiting of this.queue.all()) fail(waiting, closed);
-    for (const loads of this.inFlight) for (const { waiting } of loads) failAll(waiting, closed);
+    for (const loads of this.inFlight.keys()) {
+      for (const { waiting } of loads) failAll(waiting, closed);
+    }
     await atMost(FAREWELL_MS, this.producer.disconnect());
   }
 
@@ -134,17 +143,26 @@ export class KafkaProducer extends StreamProducer {
 
   private sendAll(kind: { readonly isSuspect: boolean }): void {
     const max = kind.isSuspect ? SUSPECTS_MAX : IN_FLIGHT_MAX;
-    const of = (loads: readonly Load[]): boolean => loads[0]?.place.isSuspect === kind.isSuspect;
-    let underWay = [...this.inFlight].filter(of).length;
+    const nowMs = performance.now();
+    let underWay = 0;
+    let youngestAt = -Infinity;
+    for (const [loads, sentAt] of this.inFlight) {
+      if (loads[0]?.place.isSuspect !== kind.isSuspect) continue;
+      underWay++;
+      youngestAt = Math.max(youngestAt, sentAt);
+    }
     for (; underWay < max; underWay++) {
-      const loads = this.queue.take(performance.now(), kind);
+      const isFilling = nowMs - youngestAt < LATE_MS && this.queue.bytes < FULL_BYTES;
+      if (isFilling && !kind.isSuspect) return;
+      youngestAt = nowMs;
+      const loads = this.queue.take(nowMs, kind);
       if (loads.length === 0) return;
       void this.send(loads);
     }
   }
 
   private async send(loads: readonly Load[]): Promise<void> {
-    this.inFlight.add(loads);
+    this.inFlight.set(loads, performance.now());
     this.counts.requests++;
     try {
       const answers = await this.producer.sendBatch({
@@ -228,10 +246,11 @@ export class KafkaProducer extends StreamProducer {
   }
 
   private refuseLate(): void {
+    if (this.queue.bytes > 0) this.schedule(); // what is in flight may be late by now
     const { deadlineMs } = this.options;
     const before = performance.now() - deadlineMs;
     const say = `not acknowledged within ${deadlineMs} ms`;
-    for (const loads of this.inFlight) {
+    for (const loads of this.inFlight.keys()) {
       for (const { waiting } of loads) {
         for (const one of waiting) {
           if (one.isRepeated || one.isDone || one.since >= before) continue;
@@ -246,33 +265,6 @@ export class KafkaProducer extends StreamProducer {
       fail(one, new AppendFailed(say, false));
     }
   }
-}
-
-function createProducer({ kafka, metadataMaxAgeMs = 300_000 }: KafkaProducerOptions): Producer {
-  return kafka.producer({
-    metadataMaxAge: metadataMaxAgeMs,
-    allowAutoTopicCreation: false,
-    retry: { retries: 0 },
-    createPartitioner:
-      () =>
-      ({ message }) =>
-        message.partition ?? 0,
-  });
-}
-
-function topicMessages(loads: readonly Load[]): { topic: string; messages: Message[] }[] {
-  const byTopic = new Map<string, Message[]>();
-  for (const { place, waiting } of loads) {
-    const { topic, partition } = place;
-    let messages = byTopic.get(topic);
-    if (messages === undefined) byTopic.set(topic, (messages = []));
-    for (const { records } of waiting) {
-      for (const { key, value, headers } of records) {
-        messages.push({ key, value, headers, partition });
-      }
-    }
-  }
-  return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
 }
 
 function failAll(all: readonly Waiting[], error: AppendFailed): void {
