@@ -1,4 +1,4 @@
-/** Fifteen thousand devices: what they cost while idle, how fast they come back, and what happens when a gateway dies. */
+/** Many devices: what they cost while idle, how fast they come back, and what happens when a gateway dies. */
 import { onCluster, type ClusterBench } from './cluster-bench.js';
 import type { MoveResult, SendPlan, SendResult } from './load.js';
 import { pause } from './processes.js';
