@@ -206,6 +206,21 @@ requires('kafka', 'redis').describe('a service of a cluster', () => {
       await isBack();
     }, 60_000);
 
+    test('shows its metrics, with gaps where the store would have been asked', async () => {
+      const url = `${cluster.routers[0]!.opsUrl}/metrics`;
+      cluster.redis.signal('SIGSTOP');
+      const { value: answer, ms } = await timed(fetch(url));
+      cluster.redis.signal('SIGCONT');
+      expect([answer.status, ms < 5_000]).toEqual([200, true]);
+      const text = await answer.text();
+      expect(text).toMatch(/^heliograph_router_records_total \d+$/m);
+      expect(text).not.toMatch(/^heliograph_pending\{/m);
+      await isBack();
+      const again = await (await fetch(url)).text();
+      expect(again).toMatch(/^heliograph_pending\{/m);
+      expect(again).toMatch(/^heliograph_scrape_gaps_total [1-9]\d*$/m);
+    }, 60_000);
+
     test('answers within the second when Redis is not there', async () => {
       await cluster.redis.end();
       await answersInTime();
