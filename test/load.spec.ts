@@ -154,7 +154,7 @@ describe('the verdict', () => {
     },
     ...{ behind: 0, twice: 0, renamed: 0, misdirected: 0, devices: 10, connected: 10 },
     cluster: { accepted: 1_000, pending: 0, outcomes: { delivered: 1_000 }, unaccounted: 0 },
-    ...{ countsAnew: false, happened: [] },
+    ...{ isForeign: false, countsAnew: false, happened: [] },
   };
   const no = (wrong: Partial<Account>): string => {
     const { addsUp, findings } = verdictOf({ ...clean, ...wrong });
@@ -216,6 +216,9 @@ describe('the verdict', () => {
     expect(no({ cluster: { ...cluster, accepted: 1_001 } })).toMatch(/1 more than the senders/);
     expect(no({ cluster: { ...cluster, accepted: 1_001 }, unsure: 1 })).toBe('');
     expect(no({ cluster: { ...cluster, accepted: 5 }, countsAnew: true })).toBe('');
+    const untold: Account = { ...clean, cluster: undefined };
+    expect(verdictOf(untold).addsUp).toBe(false);
+    expect(verdictOf({ ...untold, isForeign: true }).addsUp).toBe(true);
   });
 });
 

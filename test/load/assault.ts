@@ -65,7 +65,7 @@ export class Assault {
       const more = await act();
       this.happened[at] = { ...begun, ...more, readyAtSeconds: seconds() };
     } catch (error) {
-      this.happened[at] = { ...begun, problem: String(error).split('\n')[0] ?? '' };
+      this.happened[at] = { ...begun, problem: String(error).slice(0, 400).replaceAll('\n', ' ') };
     }
     onChange(this.happened[at], true);
   }

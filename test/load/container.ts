@@ -50,6 +50,12 @@ export class Container {
     return residentBytes > 0 ? { cpuSeconds, residentBytes } : undefined;
   }
 
+  /** Its last lines. */
+  async said(): Promise<string> {
+    const bytes = await this.handle.logs({ ...{ stdout: true, stderr: true }, tail: 100 });
+    return textOf(bytes);
+  }
+
   /**
    * The port at the container itself where it can be reached, as on Linux: the engine's proxy would be one more process
    * with every byte in it, and with two descriptors for each device. Else the published port.
@@ -65,6 +71,17 @@ export class Container {
   private async isRunning(): Promise<boolean> {
     return (await this.handle.inspect()).State.Running;
   }
+}
+
+/** The engine's frames: 8 bytes of which the last four are a length, then so many bytes of text. */
+export function textOf(frames: Buffer): string {
+  let text = '';
+  for (let at = 0; at + 8 <= frames.length;) {
+    const end = at + 8 + frames.readUInt32BE(at + 4);
+    text += frames.toString('utf8', at + 8, end);
+    at = end;
+  }
+  return text;
 }
 
 /** Of all containers that run on this machine. */

@@ -11,6 +11,7 @@ import { imageOfThisVersion } from './engine-containers.js';
 import type { Address } from './messages.js';
 
 const READY_WITHIN_MS = 120_000;
+const READY_TRIES = 3;
 
 export class ComposeEngine extends Engine {
   readonly says = 'containers of deploy/compose.yaml, behind haproxy';
@@ -66,7 +67,14 @@ export class ComposeEngine extends Engine {
 
   async start(part: string): Promise<void> {
     await this.compose.start(part);
-    await this.compose.ready(READY_WITHIN_MS);
+    // A busy engine fails to answer now and then; that is no verdict on the service.
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.compose.ready(READY_WITHIN_MS);
+      } catch (error) {
+        if (tries === READY_TRIES) throw error;
+      }
+    }
   }
 
   async use(): Promise<ReadonlyMap<string, Use>> {

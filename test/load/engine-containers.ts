@@ -32,7 +32,6 @@ interface Piece {
   readonly port: number;
   readonly published: Address;
   address: Address;
-  readonly logs: () => Promise<string>;
 }
 
 export class ContainerEngine extends Engine {
@@ -62,7 +61,9 @@ export class ContainerEngine extends Engine {
   }
 
   get parts(): readonly Part[] {
-    return [...this.pieces.values()].map(({ part }) => part);
+    // They are known in the order in which they became ready.
+    const parts = [...this.pieces.values()].map(({ part }) => part);
+    return parts.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
 
   gateways(): readonly Address[] {
@@ -109,7 +110,7 @@ export class ContainerEngine extends Engine {
 
   async said(): Promise<string> {
     const all = [...this.pieces.values()].map(
-      async ({ part, logs }) => `=== ${part.name}\n${await logs()}`,
+      async ({ part, container }) => `=== ${part.name}\n${await container.said()}`,
     );
     return (await Promise.all(all)).join('\n');
   }
@@ -200,14 +201,8 @@ export class ContainerEngine extends Engine {
   ): Promise<Piece> {
     const started = await container.withStartupTimeout(READY_WITHIN_MS).start();
     this.started.push(started);
-    const logs = async (): Promise<string> => {
-      const lines: string[] = [];
-      const stream = await started.logs({ tail: 100 });
-      for await (const line of stream) lines.push(String(line));
-      return lines.join('');
-    };
     const own = await Container.of(started.getId());
-    const piece: Piece = { part, ...at, container: own, address: at.published, logs };
+    const piece: Piece = { part, ...at, container: own, address: at.published };
     this.pieces.set(part.name, piece);
     return piece;
   }
@@ -234,8 +229,8 @@ export class ContainerEngine extends Engine {
   }
 
   private addressesOf(role: FaultRole): readonly Address[] {
-    const pieces = [...this.pieces.values()].filter(({ part }) => part.role === role);
-    return pieces.map(({ address }) => address);
+    const parts = this.parts.filter((part) => part.role === role);
+    return parts.map(({ name }) => this.piece(name).address);
   }
 
   private piece(part: string): Piece {

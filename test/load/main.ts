@@ -60,9 +60,10 @@ async function loadOn(engine: Engine, plan: Plan, progress: Progress): Promise<n
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'report.json'), JSON.stringify(report));
   writeFileSync(join(folder, 'report.html'), pageOf(report));
-  writeFileSync(join(folder, 'services.log'), await engine.said());
   print(tableOf(report));
   print(`\nThe report: ${join(folder, 'report.html')} (and report.json)`);
+  const said = await engine.said().catch(String);
+  writeFileSync(join(folder, 'services.log'), said);
   return report.verdict.addsUp ? 0 : 1;
 }
 

@@ -139,10 +139,7 @@ function factsOf(report: Report): string {
         `${machine.cores} cores (${machine.cpu}), ${machine.memoryGigabytes} GB, Node ${machine.node}, ${machine.system}; the load runs on it too`,
       ),
     ],
-    [
-      'Cluster',
-      `${plan.gateways} gateways, ${plan.ingests} ingests, ${plan.routers} routers, DRAIN_SECONDS ${plan.drainSeconds}; bodies of ${n(plan.bytes)} bytes`,
-    ],
+    ['Cluster', `${clusterOf(report)}; bodies of ${n(plan.bytes)} bytes`],
     ['Answers', answers.join(', ') || 'none'],
     ['Closes', codes.join(', ') || 'none'],
     ['Came back', escaped(`${n(summary.returned)}; ${failuresOf(report)}`)],
@@ -153,6 +150,15 @@ function factsOf(report: Report): string {
     ['After the load', `${summary.settleSeconds.toFixed(1)} s until everything had settled`],
   ];
   return `<dl class="facts">${facts.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join('')}</dl>`;
+}
+
+function clusterOf({ plan, parts, engine }: Report): string {
+  if (plan.target) return escaped(engine);
+  const count = (role: string): number => parts.filter((part) => part.role === role).length;
+  return (
+    `${count('gateway')} gateways, ${count('ingest')} ingests, ${count('router')} routers; ` +
+    `DRAIN_SECONDS ${plan.drainSeconds}`
+  );
 }
 
 function show(value: number | null): string {

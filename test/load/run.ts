@@ -170,6 +170,7 @@ export class Run {
       misdirected: received.reduce((sum, one) => sum + one.misdirected, 0),
       ...{ devices: this.plan.devices, connected, happened },
       ...(accounts && { cluster: accounts }),
+      isForeign: this.engine.parts.length === 0,
       countsAnew: happened.some(({ part }) => part.startsWith('redis')),
       ...(isRoll && { return: { busiest: Math.max(0, ...returns), most: this.returnsMost() } }),
     };

@@ -30,7 +30,9 @@ export interface Account {
   readonly devices: number;
   readonly connected: number;
   /** Of the cluster itself, at the end; absent: nobody tells. */
-  readonly cluster?: Accounts;
+  readonly cluster?: Accounts | undefined;
+  /** Somebody else's: its own counts are not read. */
+  readonly isForeign: boolean;
   /** Redis was lost meanwhile: its counts began anew, with what the log still held. */
   readonly countsAnew: boolean;
   readonly happened: readonly Happened[];
@@ -115,8 +117,11 @@ function nothingLost({ accepted, received, missing, cluster }: Account): Finding
   };
 }
 
-function clusterAddsUp({ cluster }: Account): Finding | undefined {
-  if (cluster === undefined) return undefined;
+function clusterAddsUp({ cluster, isForeign }: Account): Finding {
+  if (cluster === undefined) {
+    const says = 'the cluster’s own counts were not read';
+    return { isGood: isForeign, says: isForeign ? `${says}: it is not ours` : says };
+  }
   const { accepted, pending, outcomes, unaccounted } = cluster;
   const ended = Object.entries(outcomes).filter(([, count]) => count > 0);
   const told = ended.map(([outcome, count]) => `${n(count)} ${outcome}`).join(' + ') || 'nothing';
