@@ -149,17 +149,39 @@ export class ClusterBench {
   }
 }
 
+/** Beyond it a run has failed. */
+const RUN_MS_MAX = 280_000;
+
+/** All processes end with it, also when it takes too long or somebody interrupts. */
 export async function onCluster<Result>(
   shape: Shape,
   act: (bench: ClusterBench) => Promise<Result>,
 ): Promise<Result> {
   const bench = await ClusterBench.start(shape);
+  const ending = untilInterrupted();
   try {
-    return await act(bench);
+    return await Promise.race([act(bench), ending.promise]);
   } catch (error) {
     console.error(bench.cluster.said().slice(-20_000));
     throw error;
   } finally {
+    ending.forget();
     await bench.end();
   }
+}
+
+function untilInterrupted(): { readonly promise: Promise<never>; readonly forget: () => void } {
+  let forget = (): void => undefined;
+  const promise = new Promise<never>((_, reject) => {
+    const interrupt = (): void => reject(new Error('interrupted'));
+    const late = (): void => reject(new Error(`not over within ${RUN_MS_MAX / 1000} s`));
+    const timer = setTimeout(late, RUN_MS_MAX);
+    process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+    forget = () => {
+      clearTimeout(timer);
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    };
+  });
+  promise.catch(() => undefined);
+  return { promise, forget };
 }

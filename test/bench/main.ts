@@ -18,16 +18,24 @@ const RESULTS = 'test/bench/results';
 interface Row {
   readonly scenario: string;
   readonly runs: number;
+  /** Runs that came to nothing, and why. */
+  readonly failed: readonly string[];
   readonly medians: Figures;
   readonly all: readonly Figures[];
 }
 
 async function measure({ name, runs: usual, measure }: Scenario): Promise<Row> {
   const all: Figures[] = [];
+  const failed: string[] = [];
   const runs = Math.min(usual, runsMax);
   for (let run = 1; run <= runs; run++) {
     console.error(`${name}: run ${run} of ${runs}`);
-    all.push(await measure());
+    try {
+      all.push(await measure());
+    } catch (error) {
+      failed.push(String(error));
+      console.error(`${name}: run ${run} failed: ${String(error)}`);
+    }
   }
   const names = Object.keys(all[0] ?? {});
   const medians = Object.fromEntries(
@@ -36,7 +44,7 @@ async function measure({ name, runs: usual, measure }: Scenario): Promise<Row> {
   for (const [figure, value] of Object.entries(medians)) {
     console.log(`| ${name} | ${figure} | ${readable(value)} |`);
   }
-  return { scenario: name, runs, medians, all };
+  return { scenario: name, runs, failed, medians, all };
 }
 
 function median(values: readonly number[]): number {
@@ -85,7 +93,12 @@ const report = {
   },
   rows,
 };
-const what = chosen.every(({ name }) => name.startsWith('cluster')) ? 'cluster' : 'standalone';
+/** Whoever measures some of it again does not overwrite the whole. */
+const isWhole = wanted.length === 0 || (wanted.length === 1 && wanted[0] === 'cluster');
+const what = isWhole
+  ? (wanted[0] ?? 'standalone')
+  : `some-${report.at.slice(11, 19).replaceAll(':', '')}`;
 const file = `${RESULTS}/${what}-${report.at.slice(0, 10)}-${report.commit}.json`;
 writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
 console.log(`\nWritten to ${file}`);
+process.exit(rows.some(({ failed }) => failed.length > 0) ? 1 : 0);
