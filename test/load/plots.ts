@@ -186,20 +186,8 @@ function sampled(part: ReportPart, i: number, column: 1 | 2): Line {
   return {
     name: part.name.replace(/^load: /, ''),
     color: COLORS[i % COLORS.length] ?? 's1',
-    points: gapped(part.samples.map((sample) => [sample[0], sample[column]] as const)),
+    points: part.samples.map((sample) => [sample[0], sample[column]] as const),
   };
-}
-
-/** Between two seconds that do not follow each other the part was not there. */
-function gapped(
-  points: readonly (readonly [number, number | null])[],
-): readonly (readonly [number, number | null])[] {
-  return points.flatMap(([second, value], i) => {
-    const before = points[i - 1]?.[0] ?? second;
-    return second - before > 1.5
-      ? [[before + 1, null] as const, [second, value] as const]
-      : [[second, value] as const];
-  });
 }
 
 function line(

@@ -7,6 +7,7 @@ const LOG_EVERY = 5;
 
 export class Progress implements Listener {
   private readonly began = performance.now();
+  private nextSecond = LOG_EVERY - 1;
 
   constructor(
     private readonly print: (line: string) => void,
@@ -19,7 +20,8 @@ export class Progress implements Listener {
   }
 
   onSecond(second: number, timeline: Timeline): void {
-    if (!this.isTerminal && second % LOG_EVERY !== LOG_EVERY - 1) return;
+    if (!this.isTerminal && second < this.nextSecond) return;
+    this.nextSecond = second + LOG_EVERY;
     const seconds = this.isTerminal ? 1 : LOG_EVERY;
     const moments = Array.from({ length: seconds }, (_, i) => timeline.at(second - i));
     const mean = (of: (moment: (typeof moments)[number]) => number): string =>

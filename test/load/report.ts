@@ -42,8 +42,8 @@ export interface ReportPart {
   readonly coresMean: number;
   readonly coresMax: number;
   readonly megabytesMax: number;
-  /** Second, cores (null: unknown), megabytes. */
-  readonly samples: readonly (readonly [number, number | null, number])[];
+  /** Second, cores, megabytes; null: unknown, or it did not run. */
+  readonly samples: readonly (readonly [number, number | null, number | null])[];
 }
 
 export interface Report {
@@ -146,7 +146,7 @@ function partsOf(timeline: Timeline, known: readonly Part[]): readonly ReportPar
         [
           second,
           cores === undefined ? null : round(cores, 3),
-          round(residentBytes / 1e6, 1),
+          residentBytes === undefined ? null : round(residentBytes / 1e6, 1),
         ] as const,
     );
     const cores = samples.flatMap(([, one]) => (one === null ? [] : [one]));
@@ -155,7 +155,7 @@ function partsOf(timeline: Timeline, known: readonly Part[]): readonly ReportPar
       role: known.find((part) => part.name === name)?.role ?? 'load',
       coresMean: round(cores.reduce((sum, one) => sum + one, 0) / Math.max(1, cores.length), 3),
       coresMax: Math.max(0, ...cores),
-      megabytesMax: Math.max(0, ...samples.map(([, , megabytes]) => megabytes)),
+      megabytesMax: Math.max(0, ...samples.map(([, , megabytes]) => megabytes ?? 0)),
       samples,
     };
   });

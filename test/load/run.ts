@@ -15,6 +15,8 @@ import type { Share } from './shares.js';
 import { Timeline } from './timeline.js';
 import { verdictOf, type Account, type Verdict } from './verdict.js';
 
+/** After the end of a second until all processes have told it. */
+const TOLD_AFTER_MS = 400;
 /** What is missing may still come: at a re-check at the latest (design §5, rule 8). */
 const SETTLE_MS = 120_000;
 const SENDER_PROCESSES_PER_SECOND = 4_000;
@@ -187,10 +189,9 @@ export class Run {
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
-    for (let second = 0; !signal.aborted; second++) {
-      await pause(this.zeroMs + (second + 1) * 1_000 + 400 - monotonicMs(), undefined, {
-        signal,
-      }).catch(() => undefined);
+    for (let second = 0; !signal.aborted; second = Math.max(second + 1, this.lastFull())) {
+      const waitMs = this.zeroMs + (second + 1) * 1_000 + TOLD_AFTER_MS - monotonicMs();
+      await pause(Math.max(0, waitMs), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       const uses = new Map<string, Use>(await this.engine.use().catch(() => new Map()));
       for (const [i, driver] of this.drivers.entries()) {
@@ -213,6 +214,11 @@ export class Run {
     ];
     // A process that has ended meanwhile has nobody to tell.
     await Promise.all(told).catch(() => undefined);
+  }
+
+  /** An engine that takes long to tell what was used makes samples rarer, not late. */
+  private lastFull(): number {
+    return Math.floor((monotonicMs() - this.zeroMs - TOLD_AFTER_MS) / 1_000) - 1;
   }
 
   private seconds(): number {

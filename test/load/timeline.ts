@@ -42,9 +42,10 @@ export class Moment {
 
 /** Of one part in one second. */
 export interface Sample {
-  /** CPU seconds per second; absent: it was not there for a whole second. */
+  /** CPU seconds per second; absent: it was not there all the time since the sample before. */
   readonly cores?: number;
-  readonly residentBytes: number;
+  /** Absent: it did not run. */
+  readonly residentBytes?: number;
 }
 
 export class Timeline {
@@ -74,12 +75,23 @@ export class Timeline {
       const spent = use.cpuSeconds - (before?.cpuSeconds ?? Number.POSITIVE_INFINITY);
       const cores = spent >= 0 && before ? spent / ((atMs - before.atMs) / 1_000) : undefined;
       const { residentBytes } = use;
-      let samples = this.samples.get(part);
-      if (samples === undefined) this.samples.set(part, (samples = new Map<number, Sample>()));
-      samples.set(second, cores === undefined ? { residentBytes } : { cores, residentBytes });
+      this.noted(part).set(
+        second,
+        cores === undefined ? { residentBytes } : { cores, residentBytes },
+      );
       this.uses.set(part, { ...use, atMs });
     }
-    for (const part of this.uses.keys()) if (!uses.has(part)) this.uses.delete(part);
+    for (const part of this.parts) {
+      if (uses.has(part)) continue;
+      this.uses.delete(part);
+      this.noted(part).set(second, {});
+    }
+  }
+
+  private noted(part: string): Map<number, Sample> {
+    let samples = this.samples.get(part);
+    if (samples === undefined) this.samples.set(part, (samples = new Map<number, Sample>()));
+    return samples;
   }
 
   /** Now; a process that is too busy to tell holds as many as it did before. */
