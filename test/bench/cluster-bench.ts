@@ -43,7 +43,7 @@ export class ClusterBench {
       ...{ gateways: 1, ingests: 1, routers: 1, registrations: 1, partitions: PARTITIONS },
       ...shape,
       env: {
-        ...{ LOG_LEVEL: 'error', HELLO_TIMEOUT_MS: '60000', RECHECK_INTERVAL_MS: '300000' },
+        ...{ LOG_LEVEL: 'warn', HELLO_TIMEOUT_MS: '60000', RECHECK_INTERVAL_MS: '300000' },
         ...env,
       },
     });
