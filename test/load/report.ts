@@ -140,7 +140,12 @@ function secondsOf(
 }
 
 function partsOf(timeline: Timeline, known: readonly Part[]): readonly ReportPart[] {
-  return timeline.parts.map((name) => {
+  const placeOf = (name: string): number => {
+    const place = known.findIndex((part) => part.name === name);
+    return place < 0 ? known.length : place;
+  };
+  const names = [...timeline.parts].sort((a, b) => placeOf(a) - placeOf(b));
+  return names.map((name) => {
     const samples = [...timeline.samplesOf(name)].map(
       ([second, { cores, residentBytes }]) =>
         [
