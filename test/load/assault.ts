@@ -5,6 +5,7 @@ import { partsOf, type Fault, type Happened } from './faults.js';
 
 /** Between the death of a process and its next start: what a supervisor takes to notice. */
 const NOTICE_MS = 1_000;
+const STARTS_MAX = 3;
 /** Between two parts of a roll. */
 const BREATH_MS = 500;
 
@@ -43,7 +44,7 @@ export class Assault {
     await this.witness({ part, how: 'kill', atSeconds: this.parts.seconds() }, async () => {
       await engine.kill(part);
       await pause(NOTICE_MS);
-      await engine.start(part);
+      await this.startAgain(part);
       return {};
     });
   }
@@ -52,9 +53,21 @@ export class Assault {
     const { engine } = this.parts;
     await this.witness({ part, how: 'roll', atSeconds: this.parts.seconds() }, async () => {
       const exitCode = await engine.stop(part);
-      await engine.start(part);
+      await this.startAgain(part);
       return { exitCode };
     });
+  }
+
+  /** A service that ends at its start, because the machine is too busy for its stores, is started once more. */
+  private async startAgain(part: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.parts.engine.start(part);
+      } catch (error) {
+        if (tries === STARTS_MAX) throw error;
+        await pause(NOTICE_MS);
+      }
+    }
   }
 
   private async witness(begun: Happened, act: () => Promise<Partial<Happened>>): Promise<void> {
