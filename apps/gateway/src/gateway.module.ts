@@ -69,15 +69,15 @@ export class GatewayModule
   }
 }
 
-/** So long the outcomes of acks wait for each other on their way to the log. */
-export const ANNOUNCE_WITHIN_MS = 20;
-
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (producer: StreamProducer, view: PartitionView) =>
-      new Announcer(producer, view, { gatherMs: ANNOUNCE_WITHIN_MS }),
-    inject: [StreamProducer, PartitionView],
+    useFactory: (
+      producer: StreamProducer,
+      view: PartitionView,
+      { announceWithinMs }: GatewayConfig,
+    ) => new Announcer(producer, view, { gatherMs: announceWithinMs }),
+    inject: [StreamProducer, PartitionView, GatewayConfig],
   },
   {
     provide: Settler,
