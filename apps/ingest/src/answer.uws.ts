@@ -43,17 +43,24 @@ export interface Asked {
 
 const PLAIN: Asked = { isHead: false, mustClose: false };
 
-export function writeAccepted(res: HttpResponse, location: string, ttlSeconds: number): void {
+export function writeAccepted(
+  res: HttpResponse,
+  location: string,
+  ttlSeconds: number,
+  mustClose: boolean,
+): void {
   res.cork(() => {
     res.writeStatus('201 Created').writeHeader('Location', location);
     res.writeHeader('TTL', String(ttlSeconds));
     writeLines(res, CORS);
-    res.end();
+    res.end(undefined, mustClose);
   });
 }
 
-export function writeCanceled(res: HttpResponse): void {
-  res.cork(() => writeLines(res.writeStatus('204 No Content'), CORS).endWithoutBody());
+export function writeCanceled(res: HttpResponse, mustClose: boolean): void {
+  res.cork(() => {
+    writeLines(res.writeStatus('204 No Content'), CORS).endWithoutBody(undefined, mustClose);
+  });
 }
 
 export function writePreflight(res: HttpResponse): void {

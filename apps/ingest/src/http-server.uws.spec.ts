@@ -584,6 +584,20 @@ describe('an answer', () => {
     doors.length = 0;
   });
 
+  test('of a stopping server on an idle connection is given, and ends the connection', async () => {
+    const { door, origin } = await open();
+    const { path } = await door.subscribed();
+    const idle = await RawSender.to(origin);
+    const posting = head(path, { 'Content-Length': 0 });
+    await idle.send(posting).answered();
+    const closing = door.close();
+    await idle.send(posting).closed();
+    expect(idle.statuses()).toEqual(['201', '201']);
+    expect(idle.said).toMatch(/Connection: close/i);
+    await closing;
+    doors.length = 0;
+  });
+
   test('takes lines of one list-valued field together', async () => {
     const { door, origin } = await open();
     const { path } = await door.subscribed();

@@ -6,7 +6,7 @@
  */
 import * as uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
-import { StartRefused, TrustedProxies, listenRefused, type Log } from '#runtime';
+import { TrustedProxies, listenRefused, type Log } from '#runtime';
 import { REFUSALS, routeOf, type Receiver, type Refused } from '#webpush';
 import {
   writeAccepted,
@@ -19,6 +19,7 @@ import type { IngestConfig } from './config.js';
 import { Exchange } from './exchange.uws.js';
 import type { IngestCounts } from './ingest-counts.js';
 import type { Address, Answer, Ingest } from './ingest.js';
+import { createApp, opened } from './opening.uws.js';
 import { headOf, type RequestHead } from './request-head.uws.js';
 
 export type IngestServerConfig = Omit<
@@ -39,6 +40,8 @@ const DROPPED_BYTES_MAX = 1_048_576;
 const DEADLINE_LOOK_MS = 100;
 /** How long a stopping server waits for the answers that it owes. */
 const CLOSE_WAIT_MS = 10_000;
+/** Senders with an idle connection have this long to use it once more. */
+const LAST_REQUESTS_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
 const NOBODY: Receiver = { device: '', subscription: '' } as unknown as Receiver;
 const UNAVAILABLE: Refused = { kind: 'refused', refusal: 'unavailable' };
@@ -53,6 +56,7 @@ export class IngestServer {
   private readonly owed = new Set<Exchange>();
   private app: TemplatedApp | undefined;
   private sockets = 0;
+  private isClosing = false;
   private listening: us_listen_socket | undefined;
   private deadlines: NodeJS.Timeout | undefined;
 
@@ -67,7 +71,7 @@ export class IngestServer {
   /** Resolves with the port (0 in the configuration: any). Rejects with a sentence. */
   async listen(): Promise<number> {
     const { host, port } = this.config;
-    this.app = createApp(this.config)
+    this.app = createApp(this.config.tls)
       .filter((res, change) => this.onSocket(res, change))
       .any('/*', (res, req) => this.onRequest(res, req));
     this.listening = await opened(this.app, host, port);
@@ -76,14 +80,22 @@ export class IngestServer {
     return uWS.us_socket_local_port(this.listening);
   }
 
-  /** Takes no new connection, waits a moment for the answers that it owes, then closes all. */
+  /**
+   * Takes no new connection, and ends each with its next answer: a request that a sender has on its way is
+   * answered. Then waits for the answers that it owes, and closes all.
+   */
   async close(): Promise<void> {
     if (this.listening) uWS.us_listen_socket_close(this.listening);
     this.listening = undefined;
-    const until = performance.now() + CLOSE_WAIT_MS;
-    while (this.owed.size > 0 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    this.isClosing = true;
+    const begun = performance.now();
+    const isWaitedFor = (): boolean => {
+      const passedMs = performance.now() - begun;
+      return passedMs < LAST_REQUESTS_MS
+        ? this.sockets > 0
+        : this.owed.size > 0 && passedMs < CLOSE_WAIT_MS;
+    };
+    while (isWaitedFor()) await new Promise((resolve) => setTimeout(resolve, 10));
     clearInterval(this.deadlines);
     this.app?.close();
     this.app = undefined;
@@ -210,8 +222,9 @@ export class IngestServer {
     exchange.isOver = true;
     const { res } = exchange;
     if (answer.kind === 'accepted') {
-      writeAccepted(res, this.locationPrefix + answer.id, answer.ttlSeconds);
-    } else if (answer.kind === 'canceled') writeCanceled(res);
+      const location = this.locationPrefix + answer.id;
+      writeAccepted(res, location, answer.ttlSeconds, this.isClosing);
+    } else if (answer.kind === 'canceled') writeCanceled(res, this.isClosing);
     else this.refuse(res, exchange.head, answer);
   }
 
@@ -241,7 +254,8 @@ export class IngestServer {
       ...(refused.reason !== undefined && { reason: refused.reason.replace(TOKENS, '…') }),
       client: this.clientOf(res, head),
     });
-    const mustClose = head.isChunked || (head.contentLength ?? 0) > DROPPED_BYTES_MAX;
+    const isLong = head.isChunked || (head.contentLength ?? 0) > DROPPED_BYTES_MAX;
+    const mustClose = this.isClosing || isLong;
     writeRefusal(res, refused, { isHead: head.method === 'head', mustClose }, allow);
   }
 
@@ -261,37 +275,4 @@ function closeUnanswered(res: HttpResponse): void {
 
 function textOf(bytes: ArrayBuffer): string {
   return Buffer.from(bytes).toString('latin1');
-}
-
-function createApp({ tls }: IngestServerConfig): TemplatedApp {
-  if (!tls) return uWS.App();
-  try {
-    return uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
-  } catch (cause) {
-    throw new StartRefused(
-      `TLS_CERT_FILE ${tls.certFile} and TLS_KEY_FILE ${tls.keyFile} are no PEM certificate with its key.`,
-      { cause },
-    );
-  }
-}
-
-/** The library takes (host, port, options, callback) too; its types do not say so. */
-type ListenOnHost = (
-  host: string,
-  port: number,
-  options: number,
-  then: (socket: us_listen_socket | false) => void,
-) => TemplatedApp;
-/** Without it two processes would share the port, each with half of the connections. */
-const EXCLUSIVE_PORT = 1;
-
-function opened(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-): Promise<us_listen_socket | undefined> {
-  return new Promise((resolve) => {
-    const listen = app.listen.bind(app) as unknown as ListenOnHost;
-    listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || undefined));
-  });
 }
