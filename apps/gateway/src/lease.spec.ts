@@ -47,6 +47,20 @@ describe('a gateway that starts', () => {
     expect(await lease()).toMatchObject({ epoch: g1.gateway.identity.epoch });
   });
 
+  test.each(['get', 'set'])(
+    'asks again when the store does not answer its %s',
+    async (unanswered) => {
+      let asked = 0;
+      const leases = intercepted(field.leases, async (method, call) => {
+        if (method === unanswered && ++asked === 1) throw new Error('Command timed out');
+        return call();
+      });
+      const g1 = await new HandDrivenGateway(field, { ports: { leases } }).begin();
+      expect(asked).toBe(2);
+      expect(await lease()).toMatchObject({ epoch: g1.gateway.identity.epoch });
+    },
+  );
+
   test('refuses to run beside another of its name, which renews', async () => {
     await field.leases.set('g1', 7, LEASE_TTL_MS);
     const leases = intercepted(field.leases, async (method, call) => {

@@ -12,6 +12,7 @@ import type { Identity } from './identity.js';
 
 export const LEASE_TTL_MS = 15_000;
 export const LEASE_RENEW_MS = 3_000;
+const ASK_AGAIN_MS = 1_000;
 /** Beyond the end of a lease that is waited out. */
 const MARGIN_MS = 50;
 
@@ -50,12 +51,13 @@ export class HeldLease {
 
   /**
    * Sets the first lease. One that stands is waited out: it is our predecessor's, unless it is renewed
-   * meanwhile. Then another gateway lives under this name, and this one refuses to start.
+   * meanwhile. Then another gateway lives under this name, and this one refuses to start. A store that does not
+   * answer is asked again.
    */
   async begin(): Promise<void> {
     const { leases, identity, dice, sleep, log } = this.parts;
     for (let waited = false; ;) {
-      const standing = await leases.get(identity.id);
+      const standing = await this.answered(() => leases.get(identity.id));
       if (standing !== undefined) {
         if (waited) throw livesAlready(identity.id);
         log.info('waits for the lease of its predecessor to end', { ms: standing.remainingMs });
@@ -65,8 +67,20 @@ export class HeldLease {
       }
       await this.parts.resolveEnd();
       const epoch = newEpoch(dice);
-      if (!(await leases.set(identity.id, epoch, LEASE_TTL_MS))) continue;
+      // Set without an answer, it is found standing, waited out, and set anew.
+      if (!(await this.answered(() => leases.set(identity.id, epoch, LEASE_TTL_MS)))) continue;
       return this.adopt(epoch);
+    }
+  }
+
+  private async answered<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        this.parts.log.sampled('lease', 'the lease could not be asked for; tried again', { error });
+        await this.parts.sleep(ASK_AGAIN_MS);
+      }
     }
   }
 

@@ -44,6 +44,7 @@ import {
 } from '#view.redis';
 import { KeyRing } from '#webpush';
 import { Agreement, refuseEviction } from './agreement.redis.js';
+import { askedAgain } from './asked-again.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { Closing } from './closing.js';
 import { watchCluster } from './cluster-metrics.js';
@@ -111,7 +112,7 @@ class Joining {
   constructor(
     private readonly config: ClusterConfig,
     private readonly member: Member,
-    private readonly log: Log,
+    readonly log: Log,
   ) {
     this.closing = new Closing(log);
     const name = member.name ?? hostname();
@@ -131,8 +132,8 @@ class Joining {
     await Promise.all([...new Set([quick, patient])].map((link) => link.start()));
     await refuseVersion(quick.client, { address: quick.address, log });
     await watch.start();
-    await refuseMissingRights(quick.client, quick);
-    await refuseEviction(quick.client, quick.address);
+    await askedAgain(() => refuseMissingRights(quick.client, quick), this);
+    await askedAgain(() => refuseEviction(quick.client, quick.address), this);
     const streams = await this.streams();
     const services = await this.enter(quick);
     const views = this.views(quick, patient);
@@ -236,12 +237,12 @@ class Joining {
     const { config, member, log, instance } = this;
     const agreement = new Agreement(redis, address, config);
     const confirm = (): Promise<void> => agreement.confirm();
-    await confirm();
+    await askedAgain(confirm, { log });
     const services = new RedisLiveServices({
       ...{ redis, role: member.role, instance, keyRing: config.keyRing, log, confirm },
       end: exitBecause,
     });
-    await services.enter();
+    await askedAgain(() => services.enter(), { log });
     this.closing.add('live services', () => services.leave());
     return services;
   }
