@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ROOT } from './support/sources.js';
+import { storesOfThisMachine } from './support/stores.js';
 
 interface Run {
   readonly code: number | null;
@@ -60,4 +61,22 @@ test('with CI=true what is missing fails, and says how to get it', () => {
   expect(said).toContain('apt-get install openssl, or TEST_OPENSSL=path');
   expect(said).toContain('2 failed | 1 passed');
   expect(code).toBe(1);
+});
+
+describe('the stores of a cluster under test', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each([
+    [{ CI: 'true' }, 'containers'],
+    [{ CI: 'true', TEST_STORES: 'processes' }, 'processes'],
+    [
+      { CI: 'true', TEST_KAFKA_BROKERS: '127.0.0.1:1', TEST_REDIS_URL: 'redis://127.0.0.1:1' },
+      'named',
+    ],
+  ])('with %j are %s', (env, kind) => {
+    for (const name of ['TEST_STORES', 'TEST_KAFKA_BROKERS', 'TEST_REDIS_URL'])
+      vi.stubEnv(name, undefined);
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    expect(storesOfThisMachine().kind).toBe(kind);
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * The Kafka and the Redis of a cluster under test: containers where an engine answers, and always with CI=true; else
- * local processes; or those that TEST_KAFKA_BROKERS and TEST_REDIS_URL name, which no test may end.
+ * The Kafka and the Redis of a cluster under test: containers where an engine answers, and always with CI=true; else,
+ * and with TEST_STORES=processes, local processes; or those that TEST_KAFKA_BROKERS and TEST_REDIS_URL name, which no test may end.
  */
 import { startKafkaContainer, startRedisContainer } from './containers.js';
 import { startKafka, type KafkaServer } from './kafka.js';
@@ -27,7 +27,8 @@ export function storesOfThisMachine(): StoresOfMachine {
       start: () => both(startKafka(), Promise.resolve(named(url))),
     };
   }
-  if (process.env.CI === 'true' || pathOf('engine') !== undefined) {
+  const isForced = process.env.TEST_STORES === 'processes';
+  if (!isForced && (process.env.CI === 'true' || pathOf('engine') !== undefined)) {
     const start = (): Promise<Stores> => both(startKafkaContainer(), startRedisContainer());
     return { kind: 'containers', needs: ['engine'], start };
   }
