@@ -50,7 +50,7 @@ export class GatewayHost extends Host {
     const { dice } = world;
     const ports = this.scene.portsOf(process);
     const { view, producer, consumer, catalog, presence, mailbox, lookup, leases, log } = ports;
-    const settler = new Settler(view, new Announcer(producer, view, { gatherMs: 200 }));
+    const settler = new Settler(view, new Announcer(producer, view));
     const gateway = new Gateway(
       {
         ...{ producer, consumer, catalog, presence, mailbox, lookup, leases, settler, log },

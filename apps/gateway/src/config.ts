@@ -34,11 +34,6 @@ export interface GatewayTimes {
 /** uWebSockets.js counts idle seconds up to 960, and a device may be silent for two intervals. */
 const PING_INTERVAL_MS_MAX = 475_000;
 
-interface GatewaySurroundings {
-  readonly partitions: number;
-  readonly announceWithinMs?: number;
-}
-
 /** What a gateway is told from outside. */
 export class GatewayConfig {
   /** Its name: of its stream, its lease and its claims. Unique in a cluster, the same after a restart. */
@@ -50,15 +45,9 @@ export class GatewayConfig {
   readonly door: DoorSettings;
   readonly limits: ConnectionLimits;
   readonly times: GatewayTimes;
-  /**
-   * So long the outcomes of acks wait for each other on their way to the log, ms. 0 where views are in memory: what
-   * the log does not know when the process is killed comes to its device again.
-   */
-  readonly announceWithinMs: number;
 
-  constructor(env: EnvReader, { partitions, announceWithinMs = 0 }: GatewaySurroundings) {
+  constructor(env: EnvReader, { partitions }: { readonly partitions: number }) {
     this.partitions = partitions;
-    this.announceWithinMs = announceWithinMs;
     this.door = doorSettings(env);
     this.port = env.port('GATEWAY_PORT', 8_080, 'gateway: device WebSocket on `/`');
     this.publicUrl = env.url('PUBLIC_GATEWAY_URL', {
@@ -77,8 +66,11 @@ export class GatewayConfig {
   }
 }
 
-export function gatewayConfig(env: EnvReader, surroundings: GatewaySurroundings): GatewayConfig {
-  return new GatewayConfig(env, surroundings);
+export function gatewayConfig(
+  env: EnvReader,
+  cluster: { readonly partitions: number },
+): GatewayConfig {
+  return new GatewayConfig(env, cluster);
 }
 
 function gatewayId(text: string): string {

@@ -72,12 +72,8 @@ export class GatewayModule
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (
-      producer: StreamProducer,
-      view: PartitionView,
-      { announceWithinMs }: GatewayConfig,
-    ) => new Announcer(producer, view, { gatherMs: announceWithinMs }),
-    inject: [StreamProducer, PartitionView, GatewayConfig],
+    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
+    inject: [StreamProducer, PartitionView],
   },
   {
     provide: Settler,

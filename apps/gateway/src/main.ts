@@ -9,16 +9,11 @@ import { GatewayModule, REPLY_WITHIN_MS, gatewayConfig } from './gateway.module.
 
 /** A claim lapses when its connection has missed so many re-checks (design §5, rule 8). */
 const RECHECKS_MISSED_MAX = 3;
-/** Redis has the outcome meanwhile; every request and script less is CPU time of gateway, router and stores. */
-const ANNOUNCE_WITHIN_MS = 200;
 
 exitOnFailure(async () => {
   const env = new EnvReader(process.env);
   const cluster = clusterConfig(env);
-  const config = gatewayConfig(env, {
-    partitions: cluster.partitions,
-    announceWithinMs: ANNOUNCE_WITHIN_MS,
-  });
+  const config = gatewayConfig(env, cluster);
   const registrar = registrarSettings(env);
   env.finish(); // refuses a bad environment, all problems at once
   const log = Log.open({ level: cluster.process.logLevel, service: 'gateway' });

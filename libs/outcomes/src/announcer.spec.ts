@@ -65,28 +65,6 @@ describe('an announcement', () => {
     expect(await toldOf()).toEqual(all.map((one) => one.announcements[0]?.offset));
   });
 
-  test('waits for those of other partitions, if it may, and all begin together', async () => {
-    const appends: number[] = [];
-    const producer = intercepted(field.producer, (_, call) => {
-      appends.push(Math.round(performance.now()));
-      return call();
-    });
-    const [one] = await decided(1);
-    const announcer = new Announcer(producer, field.view, { gatherMs: 30 });
-    const since = performance.now();
-    const told = announcer.announce(0, one!.viewId, one!.announcements);
-    await turn();
-    const other = announcer.announce(1, undefined, one!.announcements);
-    await turn();
-    expect(appends).toEqual([]);
-    await announcer.drain();
-    await Promise.allSettled([told, other]);
-    expect(performance.now() - since).toBeGreaterThan(29);
-    expect(appends).toHaveLength(2);
-    expect(appends[1]! - appends[0]!).toBeLessThan(20);
-    expect(await toldOf()).toContain(one!.announcements[0]?.offset);
-  });
-
   test('that comes while an append is under way goes with the next', async () => {
     const all = await decided(4);
     let letGo = (): void => undefined;

@@ -24,31 +24,17 @@ interface Group {
   readonly announcements: readonly Announcement[];
 }
 
-export interface AnnouncerOptions {
-  /**
-   * So long announcements wait for others, ms; default: 0. Nobody waits for them, the outbox has them meanwhile, and
-   * with one request for those of all partitions the log, and the router that reads it, have far less to do.
-   */
-  readonly gatherMs?: number;
-}
-
 /** Calls per append; a script decides for at most some hundred notifications. */
 const GROUPS_PER_BATCH_MAX = 200;
 
 export class Announcer {
   readonly counts = new AnnouncerCounts();
   private readonly lanes = new Map<number, Lane<Group>>();
-  /** Lanes that begin together. */
-  private due: (() => void)[] = [];
-  private readonly gatherMs: number;
 
   constructor(
     private readonly producer: StreamProducer,
     private readonly view: PartitionView,
-    { gatherMs = 0 }: AnnouncerOptions = {},
-  ) {
-    this.gatherMs = gatherMs;
-  }
+  ) {}
 
   /**
    * Resolves when all are in the log, in the order of the calls for that partition; waits while the log is
@@ -96,21 +82,10 @@ export class Announcer {
   private lane(partition: number): Lane<Group> {
     let lane = this.lanes.get(partition);
     if (lane === undefined) {
-      const tell = (groups: readonly Group[]): Promise<void> => this.tell(partition, groups);
-      const begin = (run: () => void): void => this.beginTogether(run);
-      lane = new Lane(tell, GROUPS_PER_BATCH_MAX, this.gatherMs > 0 ? begin : undefined);
+      lane = new Lane((groups) => this.tell(partition, groups), GROUPS_PER_BATCH_MAX);
       this.lanes.set(partition, lane);
     }
     return lane;
-  }
-
-  private beginTogether(run: () => void): void {
-    if (this.due.push(run) > 1) return;
-    setTimeout(() => {
-      const { due } = this;
-      this.due = [];
-      for (const one of due) one();
-    }, this.gatherMs);
   }
 
   private async tell(partition: number, groups: readonly Group[]): Promise<void> {

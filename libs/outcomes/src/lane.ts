@@ -7,14 +7,10 @@ export class Lane<T> {
   private readonly batches: Batch<T>[] = [];
   private isRunning = false;
 
-  /**
-   * `work` is repeated by nobody: it rejects only when the batch is given up. `begin` says when the first batch after
-   * a rest begins; default: at the end of this turn.
-   */
+  /** `work` is repeated by nobody: it rejects only when the batch is given up. */
   constructor(
     private readonly work: (items: readonly T[]) => Promise<void>,
     private readonly batchMax: number,
-    private readonly begin: (run: () => void) => void = (run) => void setImmediate(run),
   ) {}
 
   /** Resolves when the batch that holds the item is worked off; shared by all items of that batch. */
@@ -45,7 +41,7 @@ export class Lane<T> {
 
   private start(): void {
     this.isRunning = true;
-    this.begin(() => void this.run());
+    setImmediate(() => void this.run());
   }
 
   private async run(): Promise<void> {
