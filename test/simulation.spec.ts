@@ -44,7 +44,7 @@ const SHOWN_WITHIN = [
   ['fold-bounds', 60],
   ['fold-notes-no-topics', 60],
   ['release-not-compared', 100],
-  ['tombstones-go-at-once', 100],
+  ['tombstones-go-at-once', 300],
   ['nobody-is-told', 150],
   ['displaces-whoever-is-there', 250],
   ['told-and-only-reads', 300],

@@ -1,6 +1,7 @@
 /**
- * The Kafka and the Redis of a cluster under test: containers where an engine answers, and always with CI=true; else,
- * and with TEST_STORES=processes, local processes; or those that TEST_KAFKA_BROKERS and TEST_REDIS_URL name, which no test may end.
+ * The Kafka and the Redis of a cluster under test: containers where an engine answers, and always with CI=true; else
+ * local processes, with TEST_STORES=processes in any case; or those that TEST_KAFKA_BROKERS and TEST_REDIS_URL name,
+ * which no test may end.
  */
 import { startKafkaContainer, startRedisContainer } from './containers.js';
 import { startKafka, type KafkaServer } from './kafka.js';

@@ -4,7 +4,10 @@ import type { Log } from '#runtime';
 const UNANSWERED = /timed out|Connection is closed/;
 const AGAIN_MS = 500;
 
-/** What `ask` answers. A store that gives no answer in its time is asked again, for as long as that takes; what it does answer, a refusal too, counts. */
+/**
+ * What `ask` answers. A store that gives no answer in its time is asked again, for as long as that takes; what it
+ * does answer, a refusal too, counts.
+ */
 export async function askedAgain<T>(
   ask: () => Promise<T>,
   { log, againMs = AGAIN_MS }: { readonly log: Log; readonly againMs?: number },
