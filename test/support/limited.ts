@@ -2,7 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Device, type Frame } from './device.js';
-import { startStandalone, type Accounts, type Standalone, type StandaloneOptions } from './standalone.js';
+import {
+  startStandalone,
+  type Accounts,
+  type Standalone,
+  type StandaloneOptions,
+} from './standalone.js';
 
 const ALL_ENDED_MS = 10_000;
 
