@@ -7,34 +7,48 @@ export class RawSender {
   private refused: (error: Error) => void = () => undefined;
   private rest = '';
 
-  private constructor(private readonly socket: Socket) {
+  private socket: Socket | undefined;
+
+  private constructor(
+    private readonly port: number,
+    private readonly host: string,
+  ) {}
+
+  static async open(port: number, host = '127.0.0.1'): Promise<RawSender> {
+    const sender = new RawSender(port, host);
+    await sender.connect();
+    return sender;
+  }
+
+  /** Resolves with the status code. A server closes what is idle: then over a new connection. */
+  async post(request: Buffer): Promise<number> {
+    const socket = this.socket ?? (await this.connect());
+    return new Promise((resolve, reject) => {
+      this.answered = resolve;
+      this.refused = reject;
+      socket.write(request);
+    });
+  }
+
+  private connect(): Promise<Socket> {
+    const socket = connect(this.port, this.host);
     socket.setNoDelay(true);
     socket.setEncoding('latin1');
     socket.on('data', (text) => this.read(String(text)));
     socket.on('error', (error) => this.refused(error));
-    socket.on('close', () => this.refused(new Error('the server closed the connection')));
-  }
-
-  static open(port: number, host = '127.0.0.1'): Promise<RawSender> {
-    const sender = new RawSender(connect(port, host));
-    return new Promise((resolve, reject) => {
-      sender.socket.once('connect', () => resolve(sender));
-      sender.refused = reject;
+    socket.on('close', () => {
+      this.socket = undefined;
+      this.refused(new Error('the server closed the connection'));
     });
-  }
-
-  /** Resolves with the status code. */
-  post(request: Buffer): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.answered = resolve;
       this.refused = reject;
-      this.socket.write(request);
+      socket.once('connect', () => resolve((this.socket = socket)));
     });
   }
 
   end(): void {
     this.refused = () => undefined;
-    this.socket.destroy();
+    this.socket?.destroy();
   }
 
   private read(text: string): void {
