@@ -13,7 +13,8 @@ import type {
   us_listen_socket,
   us_socket_context_t,
 } from 'uWebSockets.js';
-import { CountPerKey, StartRefused, TrustedProxies, limitKeyOf, listenRefused } from '#runtime';
+import { CountPerKey, TrustedProxies, limitKeyOf, listenRefused } from '#runtime';
+import { clientOf, createApp, opened } from '#runtime.uws';
 import type { GatewayConfig } from './config.js';
 import type { GatewayCounts } from './counts.js';
 import type { Session } from './session.js';
@@ -63,7 +64,7 @@ export class SocketServer {
   async listen(): Promise<number> {
     const { port } = this.config;
     const { host, tls } = this.config.door;
-    const app = tls ? secureApp(tls) : uWS.App();
+    const app = createApp(tls);
     this.app = app
       .filter((res, change) => this.onSocket(res, change))
       .ws<Connected>('/', {
@@ -120,7 +121,7 @@ export class SocketServer {
     }
     let address: string | undefined;
     if (this.perAddress !== undefined) {
-      address = limitKeyOf(this.clientOf(res, req));
+      address = limitKeyOf(clientOf(res, this.proxies, () => forwardedFor(req)));
       if (!this.perAddress.enter(address)) {
         this.parts.counts.refusedConnections++;
         return refuse(res, TOO_MANY);
@@ -162,14 +163,6 @@ export class SocketServer {
     if (address !== undefined) this.perAddress?.leave(address);
     if (session !== undefined) this.parts.sessions.onGone(session);
   }
-
-  private clientOf(res: HttpResponse, req: HttpRequest): string {
-    const peer = textOf(res.getRemoteAddressAsText());
-    if (!this.proxies.trusts(peer)) return this.proxies.clientOf(peer, undefined);
-    // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
-    const proxied = textOf(res.getProxiedRemoteAddressAsText());
-    return this.proxies.clientOf(proxied || peer, forwardedFor(req));
-  }
 }
 
 /** All its lines: a proxy may put its own below what its client wrote, and `getHeader` gives the first. */
@@ -195,40 +188,4 @@ function refuse(res: HttpResponse, status: string): void {
   res.writeStatus(status);
   if (status === UPGRADE_REQUIRED) res.writeHeader('upgrade', 'websocket');
   res.end(`${status}\n`, true);
-}
-
-function textOf(bytes: ArrayBuffer): string {
-  return Buffer.from(bytes).toString('latin1');
-}
-
-function secureApp({ certFile, keyFile }: NonNullable<GatewayConfig['door']['tls']>): TemplatedApp {
-  try {
-    return uWS.SSLApp({ cert_file_name: certFile, key_file_name: keyFile });
-  } catch (cause) {
-    throw new StartRefused(
-      `TLS_CERT_FILE ${certFile} and TLS_KEY_FILE ${keyFile} are no PEM certificate with its key.`,
-      { cause },
-    );
-  }
-}
-
-/** The library takes (host, port, options, callback) too; its types do not say so. */
-type ListenOnHost = (
-  host: string,
-  port: number,
-  options: number,
-  then: (socket: us_listen_socket | false) => void,
-) => TemplatedApp;
-/** Without it two processes would share the port, each with half of the connections. */
-const EXCLUSIVE_PORT = 1;
-
-function opened(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-): Promise<us_listen_socket | undefined> {
-  return new Promise((resolve) => {
-    const listen = app.listen.bind(app) as unknown as ListenOnHost;
-    listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || undefined));
-  });
 }

@@ -7,6 +7,7 @@
 import * as uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { TrustedProxies, listenRefused, type Log } from '#runtime';
+import { clientOf, createApp, opened } from '#runtime.uws';
 import { REFUSALS, routeOf, type Receiver, type Refused } from '#webpush';
 import {
   writeAccepted,
@@ -19,7 +20,6 @@ import type { IngestConfig } from './config.js';
 import { Exchange } from './exchange.uws.js';
 import type { IngestCounts } from './ingest-counts.js';
 import type { Address, Answer, Ingest } from './ingest.js';
-import { createApp, opened } from './opening.uws.js';
 import { headOf, type RequestHead } from './request-head.uws.js';
 
 export type IngestServerConfig = Omit<
@@ -55,7 +55,6 @@ export class IngestServer {
   /** Exchanges whose answer is ours to give, oldest first. */
   private readonly owed = new Set<Exchange>();
   private app: TemplatedApp | undefined;
-  private sockets = 0;
   private isClosing = false;
   private listening: us_listen_socket | undefined;
   private deadlines: NodeJS.Timeout | undefined;
@@ -92,7 +91,7 @@ export class IngestServer {
     const isWaitedFor = (): boolean => {
       const passedMs = performance.now() - begun;
       return passedMs < LAST_REQUESTS_MS
-        ? this.sockets > 0
+        ? this.parts.counts.connections > 0
         : this.owed.size > 0 && passedMs < CLOSE_WAIT_MS;
     };
     while (isWaitedFor()) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -102,10 +101,10 @@ export class IngestServer {
   }
 
   private onSocket(res: HttpResponse, change: number): void {
-    this.sockets += change;
-    this.parts.counts.connections = this.sockets;
-    if (change < 0 || this.sockets <= this.config.connectionsMax) return;
-    this.parts.counts.refusedConnections++;
+    const { counts } = this.parts;
+    counts.connections += change;
+    if (change < 0 || counts.connections <= this.config.connectionsMax) return;
+    counts.refusedConnections++;
     res.close();
   }
 
@@ -252,27 +251,15 @@ export class IngestServer {
     log.sampled(label, 'refused', {
       refusal: label,
       ...(refused.reason !== undefined && { reason: refused.reason.replace(TOKENS, '…') }),
-      client: this.clientOf(res, head),
+      client: clientOf(res, this.proxies, () => head.forwardedFor),
     });
     const isLong = head.isChunked || (head.contentLength ?? 0) > DROPPED_BYTES_MAX;
     const mustClose = this.isClosing || isLong;
     writeRefusal(res, refused, { isHead: head.method === 'head', mustClose }, allow);
-  }
-
-  private clientOf(res: HttpResponse, head: RequestHead): string {
-    const peer = textOf(res.getRemoteAddressAsText());
-    if (!this.proxies.trusts(peer)) return this.proxies.clientOf(peer, undefined);
-    // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
-    const proxied = textOf(res.getProxiedRemoteAddressAsText());
-    return this.proxies.clientOf(proxied || peer, head.forwardedFor);
   }
 }
 
 /** The library ends the process when a handler returns without an answer and without an abort handler. */
 function closeUnanswered(res: HttpResponse): void {
   res.onAborted(() => undefined).close();
-}
-
-function textOf(bytes: ArrayBuffer): string {
-  return Buffer.from(bytes).toString('latin1');
 }

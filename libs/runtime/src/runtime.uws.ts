@@ -1,7 +1,9 @@
-/** How the door of application servers opens: with or without TLS, on one address, and on a port of its own. */
+/** What the doors of devices and of senders share: how they open over uWebSockets.js, and who is at them. */
 import * as uWS from 'uWebSockets.js';
-import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
-import { StartRefused, type TlsFiles } from '#runtime';
+import type { HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { TlsFiles } from './door-settings.js';
+import { StartRefused } from './start-refused.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 
 export function createApp(tls: TlsFiles | undefined): TemplatedApp {
   if (!tls) return uWS.App();
@@ -35,4 +37,21 @@ export function opened(
     const listen = app.listen.bind(app) as unknown as ListenOnHost;
     listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || undefined));
   });
+}
+
+/** The address of the client. `forwardedFor` is asked for peers that are trusted alone. */
+export function clientOf(
+  res: HttpResponse,
+  proxies: TrustedProxies,
+  forwardedFor: () => string | undefined,
+): string {
+  const peer = textOf(res.getRemoteAddressAsText());
+  if (!proxies.trusts(peer)) return proxies.clientOf(peer, undefined);
+  // The library takes PROXY v2 from anybody, so it is looked at for peers that are trusted alone.
+  const proxied = textOf(res.getProxiedRemoteAddressAsText());
+  return proxies.clientOf(proxied || peer, forwardedFor());
+}
+
+function textOf(bytes: ArrayBuffer): string {
+  return Buffer.from(bytes).toString('latin1');
 }
