@@ -6,7 +6,6 @@ export class RawSender {
   private answered: (status: number) => void = () => undefined;
   private refused: (error: Error) => void = () => undefined;
   private rest = '';
-
   private socket: Socket | undefined;
 
   private constructor(
@@ -53,14 +52,19 @@ export class RawSender {
 
   private read(text: string): void {
     this.rest += text;
-    const end = this.rest.indexOf('\r\n\r\n');
-    if (end < 0) return;
-    const length = /content-length: (\d+)/i.exec(this.rest)?.[1] ?? '0';
-    if (this.rest.length < end + 4 + Number(length)) return;
-    const status = Number(this.rest.slice(9, 12));
+    const status = statusOf(this.rest);
+    if (status === undefined) return;
     this.rest = '';
     this.answered(status);
   }
+}
+
+/** Of the one answer that came, when it has come whole. */
+export function statusOf(answer: string): number | undefined {
+  const end = answer.indexOf('\r\n\r\n');
+  if (end < 0) return undefined;
+  const length = /content-length: (\d+)/i.exec(answer)?.[1] ?? '0';
+  return answer.length < end + 4 + Number(length) ? undefined : Number(answer.slice(9, 12));
 }
 
 /** The bytes of a POST to an endpoint. */

@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { GenericContainer, Network, Wait, type StartedNetwork } from 'testcontainers';
 import type { StartedTestContainer } from 'testcontainers';
+import { KAFKA_PORT, kafkaEnvironment } from '../support/kafka-environment.js';
 import { ROOT } from '../support/sources.js';
 import { freePorts, type Accounts } from '../support/standalone.js';
 import { accountsOf } from './accounts.js';
 import { Container } from './container.js';
 import { Engine, type EngineSettings, type Part, type Use } from './engine.js';
 import type { FaultRole } from './faults.js';
-import { kafkaEnvironment } from './kafka-environment.js';
 import type { Address } from './messages.js';
 
 const HOST = '127.0.0.1';
@@ -155,7 +155,7 @@ export class ContainerEngine extends Engine {
   private async startKafka(): Promise<void> {
     const image = process.env.TEST_KAFKA_IMAGE || 'apache/kafka:4.1.0';
     const container = this.inNetwork(image, 'kafka')
-      .withEnvironment(kafkaEnvironment('kafka'))
+      .withEnvironment(kafkaEnvironment(`kafka:${KAFKA_PORT}`, '-Xms256m -Xmx512m'))
       .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/));
     await this.keep({ name: 'kafka', role: 'kafka' }, container);
   }

@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { statusOf } from '../bench/raw-sender.js';
 import type { Address } from './messages.js';
 
 export interface Answer {
@@ -84,11 +85,8 @@ export class Lane {
 
   private read(text: string): void {
     this.rest += text;
-    const end = this.rest.indexOf('\r\n\r\n');
-    if (end < 0) return;
-    const length = /content-length: (\d+)/i.exec(this.rest)?.[1] ?? '0';
-    if (this.rest.length < end + 4 + Number(length)) return;
-    const status = Number(this.rest.slice(9, 12));
+    const status = statusOf(this.rest);
+    if (status === undefined) return;
     const saysWhen = /\r\nretry-after: \d+\r\n/i.test(this.rest);
     this.rest = '';
     this.answer({ status, saysWhen });

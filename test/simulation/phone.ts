@@ -3,6 +3,7 @@
  * It wants its connection back whenever it is lost.
  */
 import { deviceIdOf, type DeviceId } from '#webpush';
+import type { ServerFrame } from '../support/hand-driven-gateway.js';
 import type { Scene } from './scene.js';
 import type { GatewayHost } from './gateway-host.js';
 import { SimSocket, type Peer } from './sim-socket.js';
@@ -12,16 +13,6 @@ export const SERVER_KEYS = [
   'BK36iNSo8hbW-7ka0sSAupq3RlZh0MLB8GLKvmsO1LQkThZwvAHk7eKEKZkE0F3SAfezOAeacEoAq9MTIHnZSBM',
   'BPAAXo2-8mU74EIBBl0csiImEZoxMasKrHoDsUoGaCPvjnuUOLIOnj6DgoJ3Tjf9Qs9yj1ZhFjqgiE1vFX3ysk8',
 ] as const;
-
-export interface ServerFrame {
-  readonly messageType?: string;
-  readonly uaid?: string;
-  readonly status?: number;
-  readonly channelID?: string;
-  readonly pushEndpoint?: string;
-  readonly version?: string;
-  readonly data?: string;
-}
 
 /** What a phone wants of a channel, and what it knows that it has. */
 export class Channel {

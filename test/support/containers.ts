@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
 import type { StartedTestContainer } from 'testcontainers';
+import { KAFKA_PORT, kafkaEnvironment } from './kafka-environment.js';
 import type { KafkaServer } from './kafka.js';
 import type { RedisServer } from './redis.js';
 import { freePorts } from './standalone.js';
@@ -17,14 +18,13 @@ const HOST = '127.0.0.1';
 /** A test that asks for more waits for a machine that is not there. */
 const READY_WITHIN_MS = 60_000;
 const ENDED_WITHIN_MS = 30_000;
-const KAFKA_PORT = 9092;
 const REDIS_PORT = 6379;
 
 export async function startKafkaContainer(): Promise<KafkaServer> {
   const [port = 0] = await freePorts(1);
   const container = await new GenericContainer(process.env.TEST_KAFKA_IMAGE || 'apache/kafka:4.1.0')
     .withExposedPorts({ container: KAFKA_PORT, host: port })
-    .withEnvironment(kafkaEnvironment(port))
+    .withEnvironment(kafkaEnvironment(`${HOST}:${port}`, '-Xmx256m'))
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .withStartupTimeout(READY_WITHIN_MS)
     .start();
@@ -85,30 +85,6 @@ class Ends {
 
 type Client = Awaited<ReturnType<typeof getContainerRuntimeClient>>;
 type Handle = ReturnType<Client['container']['getById']>;
-
-/** What local brokers of tests have (kafka.ts). Clients of this machine are told its own port. */
-function kafkaEnvironment(port: number): Record<string, string> {
-  return {
-    KAFKA_HEAP_OPTS: '-Xmx256m',
-    KAFKA_NODE_ID: '1',
-    KAFKA_PROCESS_ROLES: 'broker,controller',
-    KAFKA_LISTENERS: `PLAINTEXT://:${KAFKA_PORT},CONTROLLER://:9093`,
-    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${HOST}:${port}`,
-    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
-    KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
-    KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
-    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '5',
-    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
-    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
-    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
-    KAFKA_BROKER_SESSION_TIMEOUT_MS: '2000',
-    KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
-  };
-}
 
 /** The engine's proxy accepts connections long before the broker does: only an answer tells. */
 async function kafkaAnswers(port: number): Promise<boolean> {
