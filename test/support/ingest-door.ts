@@ -26,6 +26,8 @@ export interface DoorOptions extends Partial<IngestOptions>, Partial<IngestServe
   readonly lookup?: (real: SubscriptionLookup) => SubscriptionLookup;
   /** The view is left `none`. */
   readonly isUnready?: boolean;
+  /** Default: none, for senders keep their connections and every test would wait for them; `real`: the server's own. */
+  readonly lastRequests?: 'real';
 }
 
 export class IngestDoor {
@@ -106,7 +108,9 @@ export class IngestDoor {
       publicEndpointUrl: this.url,
     };
     const log = Log.into((line) => this.said.push(line));
-    this.server = new IngestServer({ ingest: this.ingest, counts: this.counts, log }, config);
+    const parts = { ingest: this.ingest, counts: this.counts, log };
+    const lastRequestsMs = this.options.lastRequests === 'real' ? undefined : 0;
+    this.server = new IngestServer(parts, config, lastRequestsMs);
     const port = await this.server.listen();
     return `http${config.tls ? 's' : ''}://127.0.0.1:${port}`;
   }

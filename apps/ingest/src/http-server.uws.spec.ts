@@ -524,6 +524,19 @@ describe('a connection', () => {
     expect((await statuses(fields(97)))[1]).toBe('431');
   });
 
+  test('that is idle has one more second at a stopping server, and is ended then', async () => {
+    const { door, origin } = await open({ lastRequests: 'real' });
+    const idle = await RawSender.to(origin);
+    await idle.send(head('/nowhere', {}, 'GET')).answered();
+    const began = performance.now();
+    const closing = door.close();
+    await idle.closed();
+    expect(performance.now() - began).toBeGreaterThanOrEqual(950);
+    expect(idle.statuses()).toEqual(['404']);
+    await closing;
+    doors.length = 0;
+  });
+
   test(
     'that is slow with its head, its body or between two bytes is closed',
     { timeout: 25_000 },
@@ -573,7 +586,7 @@ describe('an answer', () => {
   });
 
   test('of a stopping server is still given', async () => {
-    const { door, origin, producer } = await openHeld();
+    const { door, origin, producer } = await openHeld({ lastRequests: 'real' });
     const answer = post(origin + (await door.subscribed()).path, 'x');
     await until(() => producer.held.length === 1);
     const closing = door.close();
@@ -585,7 +598,7 @@ describe('an answer', () => {
   });
 
   test('of a stopping server on an idle connection is given, and ends the connection', async () => {
-    const { door, origin } = await open();
+    const { door, origin } = await open({ lastRequests: 'real' });
     const { path } = await door.subscribed();
     const idle = await RawSender.to(origin);
     const posting = head(path, { 'Content-Length': 0 });

@@ -62,6 +62,7 @@ export class IngestServer {
   constructor(
     private readonly parts: IngestServerParts,
     private readonly config: IngestServerConfig,
+    private readonly lastRequestsMs = LAST_REQUESTS_MS,
   ) {
     this.proxies = new TrustedProxies(config.trustedProxies);
     this.locationPrefix = `${config.publicEndpointUrl}/m/`;
@@ -90,7 +91,7 @@ export class IngestServer {
     const begun = performance.now();
     const isWaitedFor = (): boolean => {
       const passedMs = performance.now() - begun;
-      return passedMs < LAST_REQUESTS_MS
+      return passedMs < this.lastRequestsMs
         ? this.parts.counts.connections > 0
         : this.owed.size > 0 && passedMs < CLOSE_WAIT_MS;
     };
