@@ -51,7 +51,6 @@ const SHOWN_WITHIN = [
   ['reclaim-always-wins', 300],
   ['acks-under-way-do-not-count', 350],
   ['routed-before-delivered', 400],
-  ['routed-unfenced', 500],
   ['level-without-an-empty-read', 1_500],
 ] as const;
 

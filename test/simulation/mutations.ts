@@ -74,15 +74,6 @@ const VIEW: readonly Mutation[] = [
     }),
   },
   {
-    name: 'routed-unfenced',
-    ...on('view.setRouted', async (call, execute, scene) => {
-      await execute();
-      const { mark } = viewOf(call, scene);
-      if (mark) mark.routed = call.args[2] as number;
-      return true;
-    }),
-  },
-  {
     name: 'applied-not-compared',
     ...on('view.apply', (call, execute, scene) => {
       const { mark } = viewOf(call, scene);

@@ -31,6 +31,7 @@ export class OutboxSweep implements Sweep {
       this.counts.announcedLate += found;
       for (const { at } of left) owned.lateSinceMs = Math.min(owned.lateSinceMs ?? at, at);
       if (found > 0) await announcer.announce(partition, viewId, left);
+      await announcer.cleared(partition); // or they would be found again
     } while (found === OUTBOX_MAX && owned.isOwned);
   }
 }

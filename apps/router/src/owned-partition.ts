@@ -9,6 +9,8 @@ export class OwnedPartition implements Belief {
   state: Mark['state'] = 'rebuilding';
   /** The next offset of `notifications` to apply. */
   applied = 0;
+  /** Below it, deliveries are on their streams. The mark hears of it with the next slice, or when there is none. */
+  routed = 0;
   /**
    * The mark was read, and reading goes on from the place that it named. While false, no batch may be
    * applied, whatever the belief says: the batch in hand was fetched for another place.
@@ -42,6 +44,7 @@ export class OwnedPartition implements Belief {
     this.viewId = mark.viewId;
     this.state = mark.state;
     this.applied = mark.applied;
+    this.routed = Math.min(mark.routed, mark.applied);
   }
 
   matches(mark: Mark): boolean {

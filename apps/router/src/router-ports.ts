@@ -11,6 +11,8 @@ export interface Announces {
     viewId: string | undefined,
     announcements: readonly Announcement[],
   ): Promise<void>;
+  /** Resolves when its outbox is cleared of all that is in the log by now. */
+  cleared(partition: number): Promise<void>;
 }
 
 /** What a router works on. */

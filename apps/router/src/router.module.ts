@@ -7,7 +7,7 @@ import type {
   OnApplicationShutdown,
   Provider,
 } from '@nestjs/common';
-import { Announcer, GoneSweep } from '#outcomes';
+import { Announcer, CLEARED_GATHER_MS, GoneSweep } from '#outcomes';
 import { Health, Log, Metrics, exitBecause } from '#runtime';
 import { StreamCatalog, StreamProducer } from '#streams';
 import { Leases, PartitionView, SubscriptionsView } from '#view';
@@ -61,7 +61,8 @@ export class RouterModule
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
+    useFactory: (producer: StreamProducer, view: PartitionView) =>
+      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
     inject: [StreamProducer, PartitionView],
   },
   {

@@ -99,6 +99,17 @@ describe('a notification', () => {
     expect(await field.view.mark(0)).toMatchObject({ applied: offset + 1, routed: offset + 1 });
   });
 
+  test('is marked as routed by the script of the next', async () => {
+    await field.held(device, HELD);
+    const first = await put();
+    await owner.step();
+    const routed = async () => (await field.view.mark(0))?.routed;
+    expect(await routed()).toBe(first);
+    await put();
+    await owner.step();
+    expect(await routed()).toBe(first + 1);
+  });
+
   test('without a subscription is `gone`, in the log too', async () => {
     await field.held(device, HELD);
     const offset = await field.put({ device, subscription: subscriptionId() });

@@ -95,6 +95,10 @@ export class Router implements PartitionReader {
     const mark = await this.ports.view.mark(partition);
     owned.leases.clear();
     if (mark === undefined || !owned.matches(mark)) return this.fenced(owned);
+    const isBehind = mark.routed < owned.routed;
+    if (isBehind && !(await this.ports.view.setRouted(partition, owned, owned.routed))) {
+      return this.fenced(owned);
+    }
     owned.isIdle = true;
     // Nothing is left below the end that was asked when the fold began: deleted or compacted away.
     if (owned.state === 'rebuilding' && owned.applied <= owned.foldEnd) {
@@ -108,7 +112,10 @@ export class Router implements PartitionReader {
   private async advance(owned: OwnedPartition, slice: Slice): Promise<number | undefined> {
     const { partition } = owned;
     const isAgain = slice.next <= owned.applied;
-    const applied = await this.ports.view.apply(partition, owned, slice);
+    const applied = await this.ports.view.apply(partition, owned, {
+      ...{ commands: slice.commands, next: slice.next },
+      routed: owned.routed,
+    });
     if (applied === undefined) return this.fenced(owned);
     owned.applied = Math.max(owned.applied, slice.next);
     this.counts.batches++;
@@ -124,7 +131,7 @@ export class Router implements PartitionReader {
       if (dropped.length > 0) await this.drop(owned, dropped);
       if (!isAgain) this.measure(slice.firstAt);
     }
-    if (!(await this.ports.view.setRouted(partition, owned, slice.next))) return this.fenced(owned);
+    owned.routed = Math.max(owned.routed, slice.next);
     return undefined;
   }
 

@@ -59,7 +59,7 @@ export class TakeOver {
 
   private async resume(owned: OwnedPartition, mark: Mark): Promise<number | undefined> {
     if (!mark.isTold && !(await this.tell(owned))) return undefined;
-    return Math.min(mark.routed, mark.applied);
+    return owned.routed;
   }
 
   /** The end is asked after the mark was read: what is appended later is read after the fold. */

@@ -3,12 +3,7 @@ import type { Announcement } from '#webpush';
 import type { Mail, Pending, Put } from './device.embedded.js';
 import { topicKey } from './partition.embedded.js';
 import type { Partition } from './partition.embedded.js';
-import type { Applied, Belief, Command, Routable } from './partition-view.js';
-
-interface Batch {
-  readonly commands: readonly Command[];
-  readonly next: number;
-}
+import type { Applied, Batch, Belief, Command, Routable } from './partition-view.js';
 
 export function applyBatch(
   partition: Partition,
@@ -26,6 +21,7 @@ export function applyBatch(
     else put(partition, command, announcements);
   }
   mark.applied = Math.max(mark.applied, batch.next);
+  if (!isFold) mark.routed = Math.max(mark.routed, batch.routed);
   return { routables: isFold ? [] : routablesOf(partition, batch.commands), announcements };
 }
 

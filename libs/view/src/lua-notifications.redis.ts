@@ -1,11 +1,13 @@
 /** The scripts of a partition's view of `notifications`; each one is a method of `PartitionView`. */
 
-/** ARGV: view, state, applied, next, mailboxMax, mailboxBytesMax, then the commands (see `packing.redis.ts`). */
+/**
+ * ARGV: view, state, applied, next, routed, mailboxMax, mailboxBytesMax, then the commands (see `packing.redis.ts`).
+ */
 export const APPLY = `
 local state, applied = ARGV[2], tonumber(ARGV[3])
 if not isMark(ARGV[1], state, ARGV[3]) then return false end
 local fold = state == 'rebuilding'
-local countMax, bytesMax = tonumber(ARGV[5]), tonumber(ARGV[6])
+local countMax, bytesMax = tonumber(ARGV[6]), tonumber(ARGV[7])
 local knowsSubscriptions = redis.call('HGET', SUBS_MARK, 'state') == 'ready'
 local out, puts = {}, {}
 
@@ -47,7 +49,7 @@ local function cancel(device, id)
   end
 end
 
-local at = 7
+local at = 8
 while at <= #ARGV do
   local kind = ARGV[at]
   if kind == 'p' then
@@ -63,6 +65,7 @@ while at <= #ARGV do
 end
 if tonumber(ARGV[4]) > applied then redis.call('HSET', MARK, 'applied', ARGV[4]) end
 if fold then return { out, {} } end
+if tonumber(ARGV[5]) > tonumber(redis.call('HGET', MARK, 'routed')) then redis.call('HSET', MARK, 'routed', ARGV[5]) end
 
 -- Holders are read after the puts, in the same step (rule 2).
 local routables = {}

@@ -12,7 +12,7 @@ export function markContract(harness: ViewHarness): void {
         const offset = await world.put(device);
         const belief = { viewId: 'x', state: 'ready', applied: 0 } as const;
         const fold = { ...belief, state: 'rebuilding' } as const;
-        const batch = { commands: world.log, next: 1 };
+        const batch = { commands: world.log, next: 1, routed: 0 };
         const step = { limit: 10 };
         expect(await view.mark(P)).toBeUndefined();
         expect(await view.accounts(P)).toBeUndefined();
@@ -108,7 +108,9 @@ export function markContract(harness: ViewHarness): void {
         expect((await world.view.accounts(P))?.accepted).toBe(0);
         const ready = await world.readyRouter(1);
         const stale = { ...ready.belief, viewId: zombie.belief.viewId };
-        expect(await world.view.apply(P, stale, { commands: [], next: 2 })).toBeUndefined();
+        expect(
+          await world.view.apply(P, stale, { commands: [], next: 2, routed: 0 }),
+        ).toBeUndefined();
         expect(await world.view.expire(P, stale, 9)).toEqual([]);
         const view = { viewId: stale.viewId, state: 'ready' } as const;
         expect(await world.view.outbox(P, view, { olderThanMs: 0, limit: 9 })).toEqual([]);
@@ -121,7 +123,9 @@ export function markContract(harness: ViewHarness): void {
         const slow = await world.router(0);
         await slow.fold();
         const early = { ...slow.belief, state: 'ready' } as const;
-        expect(await world.view.apply(P, early, { commands: [], next: 1 })).toBeUndefined();
+        expect(
+          await world.view.apply(P, early, { commands: [], next: 1, routed: 1 }),
+        ).toBeUndefined();
         expect(await world.view.finish(P, early, { limit: 9 })).toBeUndefined();
         expect(await world.view.expire(P, early, 9)).toEqual([]);
         expect(await world.view.expire(P, slow.belief, 9)).toEqual([]);
@@ -156,6 +160,27 @@ export function markContract(harness: ViewHarness): void {
         expect(await routed(world)).toBe(3);
         expect(await world.view.setRouted(P, { ...belief, viewId: 'other' }, 5)).toBe(false);
         expect(await routed(world)).toBe(3);
+      }));
+
+    test('`routed` moves up with a batch too, not while rebuilding, and not for who is fenced', () =>
+      inWorld(harness, async (world) => {
+        const router = await world.router();
+        await world.put(world.device());
+        await router.tryApply(0, 1, 1);
+        expect(await routed(world)).toBe(0);
+        await router.finish();
+        for (const [said, then] of [
+          [3, 3],
+          [2, 3],
+          [5, 5],
+        ] as const) {
+          await router.tryApply(1, 1, said);
+          expect(await routed(world)).toBe(then);
+        }
+        const stale = { ...router.belief, applied: 0 };
+        const batch = { commands: [], next: 1, routed: 9 };
+        expect(await world.view.apply(P, stale, batch)).toBeUndefined();
+        expect(await routed(world)).toBe(5);
       }));
 
     test('after a loss a late `routed` or `told` creates nothing and moves nothing', () =>

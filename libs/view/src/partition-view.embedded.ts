@@ -5,8 +5,8 @@ import { PartitionView } from './partition-view.js';
 import type {
   Accounts,
   Applied,
+  Batch,
   Belief,
-  Command,
   FinishChunk,
   Mark,
   Settled,
@@ -45,11 +45,7 @@ export class EmbeddedPartitionView extends PartitionView {
     return Promise.resolve();
   }
 
-  override apply(
-    partition: number,
-    belief: Belief,
-    batch: { readonly commands: readonly Command[]; readonly next: number },
-  ): Promise<Applied | undefined> {
+  override apply(partition: number, belief: Belief, batch: Batch): Promise<Applied | undefined> {
     return Promise.resolve(applyBatch(this.store.partition(partition), belief, batch));
   }
 

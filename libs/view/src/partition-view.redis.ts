@@ -6,8 +6,8 @@ import { PartitionView } from './partition-view.js';
 import type {
   Accounts,
   Applied,
+  Batch,
   Belief,
-  Command,
   Cursor,
   FinishChunk,
   Mark,
@@ -66,9 +66,9 @@ export class RedisPartitionView extends PartitionView {
   override async apply(
     partition: number,
     belief: Belief,
-    batch: { readonly commands: readonly Command[]; readonly next: number },
+    batch: Batch,
   ): Promise<Applied | undefined> {
-    const args: Argument[] = [...beliefOf(belief), batch.next, ...this.bounds()];
+    const args: Argument[] = [...beliefOf(belief), batch.next, batch.routed, ...this.bounds()];
     packCommands(batch.commands, args);
     const answer = await this.scripts.run('apply', partition, args);
     if (!answer) return undefined;

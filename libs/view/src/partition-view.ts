@@ -61,6 +61,14 @@ export type Command =
       readonly id: MessageId;
     };
 
+export interface Batch {
+  readonly commands: readonly Command[];
+  /** The offset behind the last that the batch covers. */
+  readonly next: number;
+  /** Deliveries below it are on their streams: those of the batches before this one. */
+  readonly routed: number;
+}
+
 /** A notification of the batch that is still there and not due, with its holder at that moment. */
 export interface Routable {
   readonly offset: number;
@@ -117,21 +125,13 @@ export abstract class PartitionView {
   abstract createMark(partition: number): Promise<void>;
 
   /**
-   * Applies a batch and moves `applied` to `next` (never back): puts, replaces topics, bounds the mailbox, executes
-   * outcomes and cancels. Commands below the mark's `applied` are not applied again. While `rebuilding` it
-   * notes topics and replaces nothing, bounds nothing, decides nothing but what it reads, and returns no
-   * routables. A put without a subscription is settled `gone` where the subscriptions view is `ready`.
+   * Applies a batch and moves `applied` and `routed` up (neither goes back): puts, replaces topics, bounds the mailbox,
+   * executes outcomes and cancels. Commands below the mark's `applied` are not applied again. While `rebuilding` it
+   * leaves `routed` alone, notes topics and replaces nothing, bounds nothing, decides nothing but what it reads, and
+   * returns no routables. A put without a subscription is settled `gone` where the subscriptions view is `ready`.
    * undefined: fenced (view id, state or applied differ).
    */
-  abstract apply(
-    partition: number,
-    belief: Belief,
-    batch: {
-      readonly commands: readonly Command[];
-      /** The offset behind the last that the batch covers. */
-      readonly next: number;
-    },
-  ): Promise<Applied | undefined>;
+  abstract apply(partition: number, belief: Belief, batch: Batch): Promise<Applied | undefined>;
 
   /**
    * One chunk of at most `limit` entries after a fold, still `rebuilding`: first pass replacement and expiry along

@@ -115,9 +115,10 @@ class RandomPlay {
     const { belief } = router;
     const from = Math.max(0, belief.applied - this.random(4));
     const next = Math.min(this.world.log.length, from + this.random(8));
-    const applied = await router.tryApply(from, next);
+    const routed = this.random(next + 1);
+    const applied = await router.tryApply(from, next, routed);
     const commands = this.world.log.slice(from, next);
-    const expected = this.reference.apply(belief, commands, from, next);
+    const expected = this.reference.apply(belief, { commands, from, next, routed });
     const actual = applied && {
       routed: applied.routables.map(({ offset, holder }) => ({ offset, holder })),
       decided: outcomesOf(applied.announcements),

@@ -5,7 +5,7 @@
  */
 import { OUTCOMES } from '#webpush';
 import type { DeviceId, Outcome, Subscription, SubscriptionId } from '#webpush';
-import type { Belief, Command, ViewBelief } from './partition-view.js';
+import type { Batch, Belief, Command, ViewBelief } from './partition-view.js';
 import type { Holder } from './presence.js';
 import type { SubscriptionChange, SubscriptionsBelief } from './subscriptions-view.js';
 
@@ -55,12 +55,7 @@ export class ReferenceView {
     return this.mark?.viewId === belief.viewId && this.mark.state === belief.state;
   }
 
-  apply(
-    belief: Belief,
-    commands: readonly (Command & { at?: number })[],
-    from: number,
-    next: number,
-  ) {
+  apply(belief: Belief, { commands, from, next, routed }: Batch & { readonly from: number }) {
     if (!this.mark || !this.isView(belief) || this.mark.applied !== belief.applied)
       return undefined;
     const decided: Decided = {};
@@ -68,6 +63,7 @@ export class ReferenceView {
       if (from + i >= belief.applied) this.execute(command, decided);
     });
     this.mark.applied = Math.max(this.mark.applied, next);
+    if (this.mark.state === 'ready') this.mark.routed = Math.max(this.mark.routed, routed);
     const routables = commands.filter(
       (command) =>
         this.mark?.state === 'ready' &&
@@ -75,11 +71,11 @@ export class ReferenceView {
         this.entries.includes(command) &&
         !this.isDue(command),
     ) as Put[];
-    const routed = routables.map((put) => ({
+    const delivered = routables.map((put) => ({
       offset: put.offset,
       holder: this.holders.get(put.device)?.holder,
     }));
-    return { routed, decided };
+    return { routed: delivered, decided };
   }
 
   private execute(command: Command, decided: Decided): void {

@@ -19,7 +19,7 @@ describe('the store in memory', () => {
     let applied = 0;
     for (let round = 0; round < 200; round++) {
       const commands = Array.from({ length: 100 }, (_, i) => put(applied + i, device(i % 7)));
-      await view.apply(0, { ...belief, applied }, { commands, next: applied + 100 });
+      await view.apply(0, { ...belief, applied }, { commands, next: applied + 100, routed: 0 });
       applied += 100;
       const settled = await view.settle(
         0,
@@ -39,7 +39,7 @@ describe('the store in memory', () => {
     const mark = (await view.mark(0))!;
     const commands: Command[] = [put(0, device(1), 't')];
     commands.push({ kind: 'outcome', device: device(1), target: 0, outcome: 'delivered' });
-    await view.apply(0, mark, { commands, next: 2 });
+    await view.apply(0, mark, { commands, next: 2, routed: 0 });
     expect(store.footprint()).toMatchObject({ devices: 0, notes: 1 });
     await view.finish(0, { ...mark, applied: 2 }, { limit: 9 });
     expect(store.footprint()).toEqual(NOTHING);
@@ -67,7 +67,7 @@ describe('the store in memory', () => {
     await view.createMark(0);
     const mark = (await view.mark(0))!;
     const commands = [put(0, device(1), 't'), put(1, device(1), 't'), put(2, device(1))];
-    await view.apply(0, mark, { commands, next: 3 });
+    await view.apply(0, mark, { commands, next: 3, routed: 0 });
     await view.finish(0, { ...mark, applied: 3 }, { limit: 2 });
     const lengths = store.partition(0).walk?.entries.map(({ record }) => record.length);
     expect(lengths?.sort()).toEqual([0, 8, 8]);

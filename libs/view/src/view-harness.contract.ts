@@ -303,13 +303,14 @@ export class TestRouter {
     this.belief = { viewId: mark.viewId, state: mark.state, applied: mark.applied };
   }
 
-  /** Applies the log from `from` (where it believes to be) to `next` (the end). */
+  /** Applies the log from `from` (where it believes to be) to `next` (the end), delivered up to `routed`. */
   async tryApply(
     from = this.belief.applied,
     next = this.world.log.length,
+    routed = 0,
   ): Promise<Applied | undefined> {
     const commands = this.world.log.slice(from, next);
-    const applied = await this.view.apply(P, this.belief, { commands, next });
+    const applied = await this.view.apply(P, this.belief, { commands, next, routed });
     if (!applied) return undefined;
     this.belief = { ...this.belief, applied: Math.max(this.belief.applied, next) };
     this.world.note(applied.announcements);
