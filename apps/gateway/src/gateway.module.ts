@@ -10,7 +10,7 @@ import type {
   OnApplicationShutdown,
   Provider,
 } from '@nestjs/common';
-import { Announcer, Settler } from '#outcomes';
+import { ACKS_GATHER_MS, Announcer, CLEARED_GATHER_MS, Settler } from '#outcomes';
 import { Health, Log, Metrics, exitOnFailure, proxyNote } from '#runtime';
 import { StreamCatalog, StreamConsumer, StreamProducer } from '#streams';
 import { Registrar } from '#subscriptions';
@@ -72,12 +72,14 @@ export class GatewayModule
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
+    useFactory: (producer: StreamProducer, view: PartitionView) =>
+      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
     inject: [StreamProducer, PartitionView],
   },
   {
     provide: Settler,
-    useFactory: (view: PartitionView, announcer: Announcer) => new Settler(view, announcer),
+    useFactory: (view: PartitionView, announcer: Announcer) =>
+      new Settler(view, announcer, { gatherMs: ACKS_GATHER_MS }),
     inject: [PartitionView, Announcer],
   },
   {

@@ -10,7 +10,7 @@ import {
   subscriptionId,
 } from '../../../test/support/field.js';
 import { HandDrivenRouter } from '../../../test/support/hand-driven-router.js';
-import { Announcer } from './announcer.js';
+import { Announcer, CLEARED_MAX } from './announcer.js';
 
 let field: Field;
 let router: HandDrivenRouter;
@@ -54,6 +54,7 @@ describe('an announcement', () => {
     const announcer = new Announcer(field.producer, field.view);
     await announcer.announce(0, one!.viewId, one!.announcements);
     expect(await field.announced()).toEqual(one!.announcements);
+    await announcer.drain();
     expect(await inOutbox()).toEqual([]);
   });
 
@@ -91,12 +92,31 @@ describe('an announcement', () => {
     expect(await toldOf()).toEqual(all.map((one) => one.announcements[0]?.offset));
   });
 
+  test('is cleared from its outbox with those of the next while, and before a drain ends', async () => {
+    const all = await decided(CLEARED_MAX + 3);
+    const scripts: number[] = [];
+    const view = intercepted(field.view, (method, call, args) => {
+      if (method === 'clearOutbox') scripts.push((args[2] as Announcement[]).length);
+      return call();
+    });
+    const announcer = new Announcer(field.producer, view, { clearMs: 60_000 });
+    for (const one of all.slice(0, 3)) await announcer.announce(0, one.viewId, one.announcements);
+    expect(await toldOf()).toHaveLength(3);
+    expect(scripts).toEqual([]);
+    const rest = all.slice(3).flatMap((one) => one.announcements);
+    await announcer.announce(0, all[0]!.viewId, rest);
+    await announcer.drain();
+    expect(scripts).toEqual([CLEARED_MAX, 3]);
+    expect(await inOutbox()).toEqual([]);
+  });
+
   test('whose outbox cannot be cleared is in the log, and stays in the outbox for the router', async () => {
     const [one] = await decided(1);
     const view = failing(field.view, { method: 'clearOutbox', side: 'before' });
     const announcer = new Announcer(field.producer, view);
     await announcer.announce(0, one!.viewId, one!.announcements);
     expect(await field.announced()).toEqual(one!.announcements);
+    await announcer.drain();
     expect(announcer.counts.uncleared).toBe(1);
     expect(await inOutbox()).toEqual(one!.announcements);
   });

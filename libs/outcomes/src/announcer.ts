@@ -7,6 +7,7 @@ import { NOTIFICATIONS, encodeAnnouncement } from '#streams';
 import type { StreamProducer, StreamRecord } from '#streams';
 import type { PartitionView } from '#view';
 import type { Announcement } from '#webpush';
+import { Beat } from './beat.js';
 import { Lane } from './lane.js';
 
 /** Plain fields, for metrics and tests. */
@@ -26,15 +27,27 @@ interface Group {
 
 /** Calls per append; a script decides for at most some hundred notifications. */
 const GROUPS_PER_BATCH_MAX = 200;
+/** Announcements per script that clears: it holds up its shard while it runs. */
+export const CLEARED_MAX = 500;
+
+/** For a service: an outbox is looked through for what is older than 10 s. */
+export const CLEARED_GATHER_MS = 500;
 
 export class Announcer {
   readonly counts = new AnnouncerCounts();
   private readonly lanes = new Map<number, Lane<Group>>();
+  private readonly clearing = new Map<number, Lane<Group>>();
+  private readonly telling = new Beat(0);
+  private readonly clearingBeat: Beat;
 
+  /** `clearMs`: how long outboxes keep what the log has; default: until the end of the turn. */
   constructor(
     private readonly producer: StreamProducer,
     private readonly view: PartitionView,
-  ) {}
+    { clearMs = 0 }: { readonly clearMs?: number } = {},
+  ) {
+    this.clearingBeat = new Beat(clearMs);
+  }
 
   /**
    * Resolves when all are in the log, in the order of the calls for that partition; waits while the log is
@@ -47,7 +60,11 @@ export class Announcer {
     announcements: readonly Announcement[],
   ): Promise<void> {
     if (announcements.length === 0) return Promise.resolve();
-    return this.lane(partition).push({ viewId, announcements });
+    const lane = laneOf(this.lanes, partition, () => {
+      const tell = (groups: readonly Group[]): Promise<void> => this.tell(partition, groups);
+      return new Lane(tell, GROUPS_PER_BATCH_MAX, this.telling);
+    });
+    return lane.push({ viewId, announcements });
   }
 
   /** How many are on their way. */
@@ -70,22 +87,21 @@ export class Announcer {
     return oldest;
   }
 
-  /** Resolves when nothing is under way. Never rejects. */
-  async drain(): Promise<void> {
-    for (;;) {
-      const under = [...this.lanes.values()].flatMap((lane) => lane.last() ?? []);
-      if (under.length === 0) return;
-      await Promise.allSettled(under);
-    }
+  /** Resolves when its outbox is cleared of all that is in the log by now. Never rejects. */
+  async cleared(partition: number): Promise<void> {
+    this.clearingBeat.now();
+    await this.clearing.get(partition)?.last();
   }
 
-  private lane(partition: number): Lane<Group> {
-    let lane = this.lanes.get(partition);
-    if (lane === undefined) {
-      lane = new Lane((groups) => this.tell(partition, groups), GROUPS_PER_BATCH_MAX);
-      this.lanes.set(partition, lane);
+  /** Resolves when nothing is under way, and the outboxes are cleared of it. Never rejects. */
+  async drain(): Promise<void> {
+    for (;;) {
+      const lanes = [...this.lanes.values(), ...this.clearing.values()];
+      const under = lanes.flatMap((lane) => lane.last() ?? []);
+      if (under.length === 0) return;
+      this.clearingBeat.now();
+      await Promise.allSettled(under);
     }
-    return lane;
   }
 
   private async tell(partition: number, groups: readonly Group[]): Promise<void> {
@@ -96,20 +112,33 @@ export class Announcer {
     await this.producer.appendUntilIn(NOTIFICATIONS, partition, records);
     this.counts.announced += records.length;
     this.counts.batches++;
-    for (const [viewId, decided] of byView(groups)) await this.clear(partition, viewId, decided);
+    const clearing = laneOf(this.clearing, partition, () => {
+      const clear = (told: readonly Group[]): Promise<void> => this.clear(partition, told);
+      return new Lane(clear, GROUPS_PER_BATCH_MAX, this.clearingBeat);
+    });
+    for (const group of groups) if (group.viewId !== undefined) void clearing.push(group);
   }
 
-  private async clear(
-    partition: number,
-    viewId: string,
-    decided: readonly Announcement[],
-  ): Promise<void> {
-    try {
-      await this.view.clearOutbox(partition, viewId, decided);
-    } catch {
-      this.counts.uncleared += decided.length;
+  private async clear(partition: number, groups: readonly Group[]): Promise<void> {
+    for (const [viewId, decided] of byView(groups)) {
+      for (let at = 0; at < decided.length; at += CLEARED_MAX) {
+        const some = decided.slice(at, at + CLEARED_MAX);
+        await this.view.clearOutbox(partition, viewId, some).catch(() => {
+          this.counts.uncleared += some.length;
+        });
+      }
     }
   }
+}
+
+function laneOf(
+  lanes: Map<number, Lane<Group>>,
+  partition: number,
+  create: () => Lane<Group>,
+): Lane<Group> {
+  let lane = lanes.get(partition);
+  if (lane === undefined) lanes.set(partition, (lane = create()));
+  return lane;
 }
 
 /** All groups of a batch have one view, but for the moment in which a view is lost. */

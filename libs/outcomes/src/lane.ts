@@ -1,8 +1,10 @@
 /**
- * The work of one partition, in order: gathers what comes in one turn of the event loop, and what comes while
- * a batch is under way, into the next batch. One batch at a time, so nothing overtakes, and an outage makes
- * batches longer instead of more numerous.
+ * The work of one partition, in order: gathers what comes until the next beat, and what comes while a batch is under
+ * way, into the next batch. One batch at a time, so nothing overtakes, and an outage makes batches longer instead of
+ * more numerous.
  */
+import type { Beat } from './beat.js';
+
 export class Lane<T> {
   private readonly batches: Batch<T>[] = [];
   private isRunning = false;
@@ -11,6 +13,7 @@ export class Lane<T> {
   constructor(
     private readonly work: (items: readonly T[]) => Promise<void>,
     private readonly batchMax: number,
+    private readonly beat: Beat,
   ) {}
 
   /** Resolves when the batch that holds the item is worked off; shared by all items of that batch. */
@@ -21,7 +24,7 @@ export class Lane<T> {
       this.batches.push(last);
     }
     last.items.push(item);
-    if (!this.isRunning) this.start();
+    if (!this.isRunning) this.begin();
     return last.done;
   }
 
@@ -39,23 +42,22 @@ export class Lane<T> {
     return this.batches.at(-1)?.done;
   }
 
-  private start(): void {
-    this.isRunning = true;
-    setImmediate(() => void this.run());
+  private begin(): void {
+    this.isRunning = this.batches.length > 0;
+    if (this.isRunning) this.beat.next(() => void this.run());
   }
 
   private async run(): Promise<void> {
-    for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
-      batch.isClosed = true;
-      try {
-        await this.work(batch.items);
-        batch.resolve();
-      } catch (error) {
-        batch.reject(error);
-      }
-      this.batches.shift();
+    const batch = this.batches[0] as Batch<T>;
+    batch.isClosed = true;
+    try {
+      await this.work(batch.items);
+      batch.resolve();
+    } catch (error) {
+      batch.reject(error);
     }
-    this.isRunning = false;
+    this.batches.shift();
+    this.begin();
   }
 }
 

@@ -1,11 +1,12 @@
 /**
  * What a device's ack does (design §5, rule 4): the script decides once and counts, then the log is told.
- * Acks of one turn of the event loop are one script call per partition. An outage of the store is waited out
+ * Acks of one beat are one script call per partition. An outage of the store is waited out
  * in order; what a crash loses is sent again after the reconnect.
  */
 import type { PartitionView, Settlement } from '#view';
 import type { DeviceId, MessageId } from '#webpush';
 import type { Announcer } from './announcer.js';
+import { Beat } from './beat.js';
 import { Lane } from './lane.js';
 
 /** What a device said about a notification that it was sent. */
@@ -29,7 +30,12 @@ export interface SettlerOptions {
   readonly clock?: () => number;
   /** First pause after a failure; doubles up to 16 times that. */
   readonly retryMs?: number;
+  /** How long acks wait for others; default: until the end of the turn. */
+  readonly gatherMs?: number;
 }
+
+/** For a service: no device waits for what its ack does, and what it does costs a few calls each time. */
+export const ACKS_GATHER_MS = 40;
 
 const ACKS_PER_BATCH_MAX = 500;
 const RETRY_MS = 100;
@@ -40,6 +46,7 @@ export class Settler {
   private readonly lanes = new Map<number, Lane<Ack>>();
   private readonly clock: () => number;
   private readonly retryMs: number;
+  private readonly beat: Beat;
 
   constructor(
     private readonly view: PartitionView,
@@ -48,6 +55,7 @@ export class Settler {
   ) {
     this.clock = options.clock ?? Date.now;
     this.retryMs = options.retryMs ?? RETRY_MS;
+    this.beat = new Beat(options.gatherMs ?? 0);
   }
 
   /**
@@ -58,7 +66,7 @@ export class Settler {
     this.counts.acks++;
     let lane = this.lanes.get(partition);
     if (lane === undefined) {
-      lane = new Lane((acks) => this.decide(partition, acks), ACKS_PER_BATCH_MAX);
+      lane = new Lane((acks) => this.decide(partition, acks), ACKS_PER_BATCH_MAX, this.beat);
       this.lanes.set(partition, lane);
     }
     return lane.push(ack);
