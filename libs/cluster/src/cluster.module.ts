@@ -76,6 +76,11 @@ const QUICK_MS = 700;
 const PATIENT_MS = 5_000;
 const APPEND_DEADLINE_MS = 5_000;
 const WAITING_BYTES_MAX = 67_108_864;
+/**
+ * Each look of an ingest at a subscription would be a call, and so would be the append and the answer that follow. At
+ * some hundred POSTs a second they leave together; at fewer, none of them waits.
+ */
+const LOOKUPS_GATHER_MS = 4;
 /** Told to scripts that only a router runs. */
 const MAILBOX_MAX = 1_000;
 const MAILBOX_BYTES_MAX = 4_194_304;
@@ -158,8 +163,11 @@ class Joining {
   }
 
   private link(temper: string, commandTimeoutMs: number): RedisLink {
-    const name = `heliograph-${this.member.role}`;
-    const link = new RedisLink(this.config.redis, { name, log: this.log, commandTimeoutMs });
+    const { role } = this.member;
+    const link = new RedisLink(this.config.redis, {
+      ...{ name: `heliograph-${role}`, log: this.log, commandTimeoutMs },
+      gatherMs: role === 'ingest' ? LOOKUPS_GATHER_MS : 0,
+    });
     this.closing.add(`Redis (${temper})`, () => link.stop());
     this.health.ready(`redis (${temper})`, () => link.absence);
     return link;

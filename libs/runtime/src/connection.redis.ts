@@ -18,6 +18,8 @@ export interface RedisClientOptions {
   readonly log: Log;
   /** A command without an answer for so long has failed; it may have been executed all the same. */
   readonly commandTimeoutMs: number;
+  /** Commands leave at most so often, together; default: at the end of each turn. */
+  readonly gatherMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -109,7 +111,10 @@ export class RedisLink {
 }
 
 function createClient(access: RedisAccess, options: RedisClientOptions): RedisClient {
-  const { commandTimeoutMs, name } = options;
+  const { commandTimeoutMs, name, gatherMs } = options;
+  /** Each connection has a stream of its own. */
+  const gathering = (redis: Redis): Redis =>
+    redis.on('ready', () => gatherWrites(redis.stream, gatherMs));
   const nodeOptions: RedisOptions = {
     connectionName: name,
     disableClientInfo: true, // one right less that a user needs
@@ -140,11 +145,6 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
     ...(isTls(access) && { dnsLookup: (name, done) => done(null, name) }),
   });
   return cluster.on('+node', gathering);
-}
-
-/** Each connection has a stream of its own. */
-function gathering(redis: Redis): Redis {
-  return redis.on('ready', () => gatherWrites(redis.stream));
 }
 
 function tlsOf(access: RedisAccess): RedisOptions {

@@ -1,10 +1,10 @@
 import { Writable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { gatherWrites } from './gathered-writes.redis.js';
 
 /** Remembers what each system call would be given. */
-function recording(): { readonly stream: Writable; readonly calls: string[] } {
+function recording(everyMs?: number): { readonly stream: Writable; readonly calls: string[] } {
   const calls: string[] = [];
   const stream = new Writable({
     write: (chunk, _, done) => {
@@ -16,7 +16,7 @@ function recording(): { readonly stream: Writable; readonly calls: string[] } {
       done();
     },
   });
-  gatherWrites(stream);
+  gatherWrites(stream, everyMs);
   return { stream, calls };
 }
 
@@ -32,6 +32,25 @@ test('what is written in one turn of the event loop leaves in one call, in order
   stream.write('d');
   await setImmediate();
   expect(calls).toEqual(['abc', 'd']);
+});
+
+test('calls are so far apart as is asked for, but the first after a while of quiet is made at once', async () => {
+  const everyMs = 50;
+  const { stream, calls } = recording(everyMs);
+  const began = performance.now();
+  stream.write('a');
+  await setImmediate();
+  expect(calls).toEqual(['a']);
+  stream.write('b');
+  await setImmediate();
+  stream.write('c');
+  expect(calls).toEqual(['a']);
+  await expect.poll(() => calls, { interval: 1 }).toEqual(['a', 'bc']);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(everyMs - 1);
+  await setTimeout(everyMs + 1);
+  stream.write('d');
+  await setImmediate();
+  expect(calls).toEqual(['a', 'bc', 'd']);
 });
 
 test('a stream that ends in the same turn still says what was written', async () => {
