@@ -1,5 +1,6 @@
 /** Rules 2, 3, 7 and 8 of the design: the interleavings that the model names, played by hand. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Announcer, Settler } from '#outcomes';
 import { deliveriesOf, encodeDelivery } from '#streams';
 import type { Delivery } from '#streams';
 import { Field, subscriptionId } from '../../../test/support/field.js';
@@ -63,6 +64,20 @@ describe('what is stored', () => {
     first.leave();
     const second = await g1.greeted(secret);
     expect(second.payloads).toEqual(['a', 'c']);
+  });
+
+  test('does not come again to who acknowledges, hangs up and is back at once, whatever acks wait for', async () => {
+    await posted('a', 'b', 'c');
+    const announcer = new Announcer(field.producer, field.view);
+    const settler = new Settler(field.view, announcer, { gatherMs: 60_000 });
+    const waits = await gatewayWith(field, { id: 'g2', ports: { settler } });
+    const first = await waits.greeted(secret);
+    first.ack(first.notifications[0]!, first.notifications[2]!);
+    await settled();
+    expect(await waiting()).toHaveLength(3);
+    first.leave();
+    const second = await waits.greeted(secret);
+    expect(second.payloads).toEqual(['b']);
   });
 
   test('is not read while the view is being rebuilt, and is sent when the gateway is told', async () => {

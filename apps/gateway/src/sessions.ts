@@ -2,6 +2,7 @@
  * Where sockets meet sessions: what opens, says something, has taken what waited for it, and ends. One place
  * begins a session and one place ends it, whoever asked for the end.
  */
+import type { Settler } from '#outcomes';
 import type { Log } from '#runtime';
 import type { Claims } from './claims.js';
 import type { Connections } from './connections.js';
@@ -18,6 +19,7 @@ export interface SessionParts {
   readonly messages: OnClientMessage;
   readonly reading: Reading;
   readonly claims: Claims;
+  readonly settler: Pick<Settler, 'hurry'>;
   readonly counts: GatewayCounts;
   readonly log: Log;
 }
@@ -70,6 +72,7 @@ export class Sessions {
     session.unacked = undefined;
     this.parts.connections.remove(session);
     this.parts.counts.closed(session.closedAs ?? 'device');
+    if (session.device !== undefined) this.parts.settler.hurry(session.partition);
     if (!this.isReplaced) this.parts.claims.release(session);
   }
 }

@@ -48,6 +48,34 @@ test('what comes while a batch is under way waits for it, and for a beat', async
   expect(lane.last()).toBeUndefined();
 });
 
+test('a lane in a hurry waits for no beat, nor does what it has behind the batch under way', async () => {
+  const batches: (readonly string[])[] = [];
+  let letGo = (): void => undefined;
+  const beat = new Beat(60_000);
+  const lane = new Lane<string>(
+    async (items) => {
+      batches.push(items);
+      await new Promise<void>((resolve) => (letGo = resolve));
+    },
+    10,
+    beat,
+  );
+  const first = lane.push('a');
+  lane.hurry();
+  expect(batches).toEqual([['a']]);
+  const second = lane.push('b');
+  lane.hurry();
+  letGo();
+  await first;
+  await turn();
+  expect(batches).toEqual([['a'], ['b']]);
+  letGo();
+  await second;
+  void lane.push('c');
+  await turn();
+  expect(batches).toHaveLength(2);
+});
+
 test('a beat that is asked for now does what is due, once', async () => {
   const beat = new Beat(20);
   let count = 0;

@@ -8,6 +8,7 @@ import type { Beat } from './beat.js';
 export class Lane<T> {
   private readonly batches: Batch<T>[] = [];
   private isRunning = false;
+  private isHurried = false;
 
   /** `work` is repeated by nobody: it rejects only when the batch is given up. */
   constructor(
@@ -42,9 +43,17 @@ export class Lane<T> {
     return this.batches.at(-1)?.done;
   }
 
+  /** What is there does not wait for a beat. */
+  hurry(): void {
+    this.isHurried = this.isRunning;
+    if (this.isRunning) this.beat.now();
+  }
+
   private begin(): void {
     this.isRunning = this.batches.length > 0;
-    if (this.isRunning) this.beat.next(() => void this.run());
+    if (!this.isRunning) this.isHurried = false;
+    else if (this.isHurried) void this.run();
+    else this.beat.next(() => void this.run());
   }
 
   private async run(): Promise<void> {

@@ -72,6 +72,11 @@ export class Settler {
     return lane.push(ack);
   }
 
+  /** Acks of that partition wait for no others: a device that has hung up may be back in a moment. */
+  hurry(partition: number): void {
+    this.lanes.get(partition)?.hurry();
+  }
+
   /**
    * The offsets of a device whose ack was handed in and whose script has not answered: the re-check of
    * rule 8 must not take them for entries that nobody will remove.
