@@ -109,10 +109,10 @@ while pass < 2 do
     end
     member, score = entry[1], entry[2]
   end
-  if not isAll then return { out, pass .. ' ' .. score .. ' ' .. member } end
+  if not isAll then return { out, pass .. ' ' .. score, member } end
   budget = budget - #entries
   pass, score, member = pass + 1, nil, nil
-  if pass < 2 and budget <= 0 then return { out, pass .. '  ' } end
+  if pass < 2 and budget <= 0 then return { out, pass .. ' ', '' } end
 end
 local applied = redis.call('HGET', MARK, 'applied')
 redis.call('HSET', MARK, 'state', 'ready', 'routed', applied, 'told', 0, 'swept', 0)
@@ -142,7 +142,7 @@ export const CLEAR_OUTBOX = `
 if not isMark(ARGV[1], 'ready') then return 0 end
 for at = 2, #ARGV, 2 do
   local line = redis.call('HGET', OUTBOX, ARGV[at])
-  if line and string.match(line, '^%S+ %S+ (%S+)') == ARGV[at + 1] then redis.call('HDEL', OUTBOX, ARGV[at]) end
+  if line and string.match(line, '^%S+ (%S+)') == ARGV[at + 1] then redis.call('HDEL', OUTBOX, ARGV[at]) end
 end
 return 1
 `;
@@ -157,7 +157,7 @@ repeat
   cursor = page[1]
   for i = 2, #page[2], 2 do
     local line = page[2][i]
-    if #out < limit and tonumber(string.match(line, '^%S+ %S+ %S+ (%S+)')) <= before then out[#out + 1] = line end
+    if #out < limit and tonumber(string.match(line, '^%S+ %S+ (%S+)')) <= before then out[#out + 1] = line end
   end
 until cursor == '0' or #out >= limit
 return out
@@ -187,7 +187,7 @@ for _, entry in ipairs(entries) do
   if v and not isSubscribed(device, (unpackHead(v))) then decide(out, device, offset, 'gone') end
   member, score = entry[1], entry[2]
 end
-if not isAll then return { out, score .. ' ' .. member } end
+if not isAll then return { out, score, member } end
 redis.call('HSET', MARK, 'swept', 1)
 redis.call('HSET', SUBS_MARK, 'swept', 1)
 return { out }

@@ -1,6 +1,7 @@
 /**
  * What every script of a partition begins with (design §4 "Redis, per partition"). KEYS[1] is `hg:{p}:`; all other
  * key names are made from it and so lie in the same slot. Numbers that come from Redis are text until `tonumber`.
+ * A device is its 16 bytes, in key names, members and arguments.
  *
  * A box value and an instant (TTL 0) begin with a head, made in `packing.redis.ts`:
  * subscription (16 bytes), u8 length and message id, u8 length and topic; in a box the record follows.
@@ -28,7 +29,7 @@ end
 
 local function isSubscribed(device, subscription)
   local e = redis.call('HGET', K .. 'subs:' .. device, subscription)
-  return e and string.sub(e, 1, 1) == 'P'
+  return e and string.sub(e, 1, 1) ~= 'G'
 end
 
 local function areBothReady()
@@ -37,7 +38,7 @@ end
 
 local function announce(out, offset, device, id, outcome)
   redis.call('HINCRBY', MARK, 'o:' .. outcome, 1)
-  local line = offset .. ' ' .. device .. ' ' .. outcome .. ' ' .. int(now) .. ' ' .. id
+  local line = offset .. ' ' .. outcome .. ' ' .. int(now) .. ' ' .. id .. ' ' .. device
   redis.call('HSET', OUTBOX, offset, line)
   out[#out + 1] = line
 end
@@ -76,7 +77,7 @@ local function decide(out, device, offset, outcome)
 end
 
 local function split(member)
-  return string.sub(member, 1, 32), string.sub(member, 34)
+  return string.sub(member, 1, 16), string.sub(member, 18)
 end
 
 local function isInstant(member) return redis.call('HEXISTS', INSTANTS, member) == 1 end
@@ -109,6 +110,15 @@ local function settleGone(out, device, only)
   end
 end
 
+-- As a sorted set orders them; Lua would go by the locale of the server.
+local function isBehind(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+
 -- At most limit entries of expiry behind (score, member), in order; true when that was all.
 local function walk(score, member, limit)
   local found, skip = {}, 0
@@ -116,7 +126,7 @@ local function walk(score, member, limit)
     local page = redis.call('ZRANGEBYSCORE', EXPIRY, score or '-inf', '+inf', 'WITHSCORES', 'LIMIT', skip, limit + 1)
     if #page == 0 then return found, true end
     for i = 1, #page, 2 do
-      if not score or tonumber(page[i + 1]) > tonumber(score) or page[i] > member then
+      if not score or tonumber(page[i + 1]) > tonumber(score) or isBehind(page[i], member) then
         if #found == limit then return found, false end
         found[#found + 1] = { page[i], page[i + 1] }
       end

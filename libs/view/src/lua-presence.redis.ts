@@ -1,38 +1,37 @@
 /**
- * Claims and leases. A holder is `<epoch> <connection> <since> <gateway>` under `holder:<device>`.
- * All of ARGV: device, epoch, connection, gateway, ttl of the claim (ms).
+ * Claims and leases. A holder, under `holder:<device>`, is u48 epoch, u48 since and who it is: u56 connection, gateway.
+ * There is one for each device that is connected: up to 44 bytes Redis keeps in one piece.
+ * All of ARGV: device, epoch and who in one; ttl of the claim (ms).
  */
 const HOLDER = `
-local key = K .. 'holder:' .. ARGV[1]
-local function parse(v)
-  local epoch, connection, since, gateway = string.match(v, '^(%d+) (%d+) (%d+) (.*)$')
-  return { epoch = epoch, connection = connection, since = tonumber(since), gateway = gateway }
-end
+local key = K .. 'holder:' .. string.sub(ARGV[1], 1, 16)
+local epoch, who = string.sub(ARGV[1], 17, 22), string.sub(ARGV[1], 23)
 local held = redis.call('GET', key)
-local h = held and parse(held)
-local isOther = h and (h.gateway ~= ARGV[4] or h.connection ~= ARGV[3])
+local heldSince = held and struct.unpack('>I6', held, 7)
+local isOther = held and string.sub(held, 13) ~= who
 local function claim(since)
-  redis.call('SET', key, ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. int(since) .. ' ' .. ARGV[4], 'PX', ARGV[5])
+  redis.call('SET', key, epoch .. struct.pack('>I6', since) .. who, 'PX', ARGV[2])
 end
 `;
 
 /** Later than the one it displaces, even within one ms or after the clock was set back. */
 export const HELLO = `${HOLDER}
 local since = now
-if h and h.since + 1 > since then since = h.since + 1 end
+if held and heldSince + 1 > since then since = heldSince + 1 end
 claim(since)
 return { int(since), isOther and held or false }
 `;
 
-/** ARGV[6]: since. */
+/** ARGV[3]: since. */
 export const RECLAIM = `${HOLDER}
-if isOther and h.since >= tonumber(ARGV[6]) then return { 0, held } end
-claim(tonumber(ARGV[6]))
+local since = tonumber(ARGV[3])
+if isOther and heldSince >= since then return { 0, held } end
+claim(since)
 return { 1, isOther and held or false }
 `;
 
 export const RELEASE = `${HOLDER}
-if redis.call('HGET', MARK, 'state') == 'ready' and h and not isOther then redis.call('DEL', key) end
+if redis.call('HGET', MARK, 'state') == 'ready' and held and not isOther then redis.call('DEL', key) end
 return 1
 `;
 

@@ -1,11 +1,12 @@
 /**
- * The scripts of a partition's view of `subscriptions`. An entry of `subs:<device>` is `P<offset>` for present, then
- * 0x00 fingerprint 0x00 site; or `G<offset>` for the gone that a removal leaves (rule 9).
+ * The scripts of a partition's view of `subscriptions`. An entry of `subs:<device>` is `<offset>` for present, then
+ * 0x00 fingerprint 0x00 site if it has one of them (Redis packs what is a number and no more); or `G<offset>` for the
+ * gone that a removal leaves (rule 9).
  */
 const CHANGES = `
 local REMOVALS, FORGOTTEN, SEEN = K .. 'removals', K .. 'forgotten', K .. 'seen'
 
-local function offsetOf(entry) return tonumber(string.match(entry, '^.(%d+)')) end
+local function offsetOf(entry) return tonumber(string.match(entry, '%d+')) end
 
 -- A later write-through wins over an earlier change.
 local function isOlder(kind, offset, device, subscription)
@@ -77,7 +78,7 @@ end
 -- What write-throughs left behind, and applied has passed, though its record may have been compacted away.
 local below = '(' .. int(applied)
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', REMOVALS, '-inf', below)) do
-  local device, subscription = string.sub(member, 1, 32), string.sub(member, 33)
+  local device, subscription = string.sub(member, 1, 16), string.sub(member, 17)
   local entry = redis.call('HGET', K .. 'subs:' .. device, subscription)
   if entry and string.sub(entry, 1, 1) == 'G' then remove(out, device, subscription) end
 end

@@ -1,7 +1,7 @@
 import type { DeviceId } from '#webpush';
 import { Mailbox } from './mailbox.js';
 import type { MailboxEntry, ReadLimits } from './mailbox.js';
-import { unpackEntries } from './packing.redis.js';
+import { bytesOf, unpackEntries } from './packing.redis.js';
 import type { RedisScripts } from './redis-scripts.redis.js';
 
 export class RedisMailbox extends Mailbox {
@@ -14,13 +14,14 @@ export class RedisMailbox extends Mailbox {
     { above, countMax, bytesMax }: ReadLimits,
   ): Promise<readonly MailboxEntry[] | undefined> {
     const partition = this.scripts.partitionOf(device);
-    const args = [device, above, countMax, bytesMax];
+    const args = [bytesOf(device), above, countMax, bytesMax];
     const answer = await this.scripts.runBytes('read', partition, args);
     return answer ? unpackEntries(answer as readonly Buffer[]) : undefined;
   }
 
   override async offsets(device: DeviceId): Promise<readonly number[] | undefined> {
-    const answer = await this.scripts.run('offsets', this.scripts.partitionOf(device), [device]);
+    const partition = this.scripts.partitionOf(device);
+    const answer = await this.scripts.run('offsets', partition, [bytesOf(device)]);
     return answer ? (answer as readonly string[]).map(Number) : undefined;
   }
 }

@@ -15,6 +15,16 @@ import type { Argument } from './redis-scripts.redis.js';
 import type { SubscriptionChange } from './subscriptions-view.js';
 
 const NOTHING = Buffer.alloc(0);
+const DEVICE_BYTES = 16;
+
+/** In keys, members and arguments an id is its 16 bytes. */
+export function bytesOf(id: DeviceId | SubscriptionId): Buffer {
+  return Buffer.from(id, 'hex');
+}
+
+export function deviceOf(bytes: Buffer): DeviceId {
+  return bytes.toString('hex') as DeviceId;
+}
 
 /** head = 16 bytes of subscription, u8 length and message id, u8 length and topic (both ASCII). */
 function headOf({ subscription, id, topic = '' }: Extract<Command, { kind: 'put' }>): Buffer {
@@ -32,12 +42,12 @@ export function packCommands(commands: readonly Command[], into: Argument[]): vo
   for (const command of commands) {
     if (command.kind === 'put') {
       const { offset, at, ttlSeconds, device } = command;
-      into.push('p', offset, at, ttlSeconds, device, headOf(command));
+      into.push('p', offset, at, ttlSeconds, bytesOf(device), headOf(command));
       into.push(ttlSeconds === 0 ? NOTHING : command.record);
     } else if (command.kind === 'outcome') {
-      into.push('o', command.device, command.target, command.outcome);
+      into.push('o', bytesOf(command.device), command.target, command.outcome);
     } else {
-      into.push('c', command.device, command.id);
+      into.push('c', bytesOf(command.device), command.id);
     }
   }
 }
@@ -55,13 +65,14 @@ export function unpackEntries(answer: readonly Buffer[]): readonly MailboxEntry[
   return entries;
 }
 
-/** `<offset> <device> <outcome> <at> <id>`, as they stand in the outbox. */
-export function unpackAnnouncements(lines: readonly string[]): readonly Announcement[] {
+/** `<offset> <outcome> <at> <id> ` and the device, as they stand in the outbox. */
+export function unpackAnnouncements(lines: readonly Buffer[]): readonly Announcement[] {
   return lines.map((line) => {
-    const [offset, device, outcome, at, id] = line.split(' ');
+    const end = line.length - DEVICE_BYTES;
+    const [offset, outcome, at, id] = line.toString('latin1', 0, end - 1).split(' ');
     return {
       offset: Number(offset),
-      device: device as DeviceId,
+      device: deviceOf(line.subarray(end)),
       outcome: outcome as Outcome,
       at: Number(at),
       id: id as MessageId,
@@ -69,24 +80,39 @@ export function unpackAnnouncements(lines: readonly string[]): readonly Announce
   });
 }
 
-/** `<epoch> <connection> <since> <gateway>`; undefined for nobody. */
-export function unpackHolder(text: string | null): Holder | undefined {
-  const [, epoch, connection, gateway] = /^(\d+) (\d+) \d+ (.*)$/.exec(text ?? '') ?? [];
-  if (gateway === undefined) return undefined;
-  return { gateway, epoch: Number(epoch), connection: Number(connection) };
+/** 16 bytes of device, u48 epoch, u56 connection (too long for one number of Buffer), gateway. */
+export function packClaim(device: DeviceId, { epoch, connection, gateway }: Holder): Buffer {
+  const claim = Buffer.allocUnsafe(29 + Buffer.byteLength(gateway));
+  claim.write(device, 0, 'hex');
+  claim.writeUIntBE(epoch, 16, 6);
+  claim.writeUInt32BE(Math.floor(connection / 2 ** 24), 22);
+  claim.writeUIntBE(connection % 2 ** 24, 26, 3);
+  claim.write(gateway, 29);
+  return claim;
+}
+
+/** u48 epoch, u48 since, u56 connection, gateway; undefined for nobody. */
+export function unpackHolder(held: Buffer | null): Holder | undefined {
+  if (!held?.length) return undefined;
+  return {
+    gateway: held.toString('utf8', 19),
+    epoch: held.readUIntBE(0, 6),
+    connection: held.readUInt32BE(12) * 2 ** 24 + held.readUIntBE(16, 3),
+  };
 }
 
 /** kind offset device subscription value, see `lua-subscriptions.redis.ts`. */
 export function packChange(change: SubscriptionChange): readonly Argument[] {
-  const { offset, device } = change;
+  const { offset } = change;
+  const device = bytesOf(change.device);
   switch (change.kind) {
     case 'present': {
       const { subscription, fingerprint = '', site = '' } = change;
-      const value = `P${offset}\0${fingerprint}\0${site}`;
-      return ['P', offset, device, Buffer.from(subscription, 'hex'), value];
+      const value = fingerprint || site ? `${offset}\0${fingerprint}\0${site}` : offset;
+      return ['P', offset, device, bytesOf(subscription), value];
     }
     case 'gone':
-      return ['G', offset, device, Buffer.from(change.subscription, 'hex'), ''];
+      return ['G', offset, device, bytesOf(change.subscription), ''];
     case 'seen':
       return ['S', offset, device, '', change.at];
     case 'forgotten':
@@ -99,7 +125,7 @@ export function unpackSubscription(
   subscription: SubscriptionId,
   entry: string | null,
 ): Subscription | undefined {
-  if (!entry?.startsWith('P')) return undefined;
+  if (!entry || entry.startsWith('G')) return undefined;
   const [, fingerprint, site] = entry.split('\0');
   return {
     subscription,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { OUTCOMES } from '#webpush';
 import type { Announcement, Outcome } from '#webpush';
-import { packCommands, unpackAnnouncements, unpackHolder } from './packing.redis.js';
+import { bytesOf, packCommands, unpackAnnouncements, unpackHolder } from './packing.redis.js';
 import { PartitionView } from './partition-view.js';
 import type {
   Accounts,
@@ -22,7 +22,7 @@ interface Step {
   readonly cursor?: Cursor | undefined;
   readonly limit: number;
 }
-type Lines = readonly string[];
+type Lines = readonly Buffer[];
 
 /** One partition's view of `notifications` in Redis: each method is one script in one slot. */
 export class RedisPartitionView extends PartitionView {
@@ -45,7 +45,8 @@ export class RedisPartitionView extends PartitionView {
   }
 
   override async accounts(partition: number): Promise<Accounts | undefined> {
-    const answer = (await this.scripts.run('accounts', partition, [])) as [Lines, number] | null;
+    const answer = (await this.scripts.run('accounts', partition, [])) as
+      [readonly string[], number] | null;
     if (!answer) return undefined;
     const [fields, pending] = answer;
     const counts = new Map<string, number>();
@@ -70,9 +71,9 @@ export class RedisPartitionView extends PartitionView {
   ): Promise<Applied | undefined> {
     const args: Argument[] = [...beliefOf(belief), batch.next, batch.routed, ...this.bounds()];
     packCommands(batch.commands, args);
-    const answer = await this.scripts.run('apply', partition, args);
+    const answer = await this.scripts.runBytes('apply', partition, args);
     if (!answer) return undefined;
-    const [lines, found] = answer as [Lines, readonly (string | number)[]];
+    const [lines, found] = answer as [Lines, readonly (Buffer | number)[]];
     const puts = batch.commands.filter((command) => command.kind === 'put');
     const routables: Routable[] = [];
     for (let i = 0; i < found.length; i += 2) {
@@ -80,21 +81,21 @@ export class RedisPartitionView extends PartitionView {
       if (!put) continue;
       const { offset, device, id, record, ttlSeconds } = put;
       const routable = { offset, device, id, record, ttlSeconds };
-      const holder = unpackHolder(String(found[i + 1]));
+      const holder = unpackHolder(found[i + 1] as Buffer);
       routables.push(holder ? { ...routable, holder } : routable);
     }
     return { routables, announcements: unpackAnnouncements(lines) };
   }
 
-  /** Cursor: pass, score and member of the last entry visited. */
+  /** Cursor: pass, score and member (in hex) of the last entry visited. */
   override async finish(
     partition: number,
     belief: Belief,
     walk: Step,
   ): Promise<FinishChunk | undefined> {
-    const place = (walk.cursor ?? '  ').split(' ');
+    const place = placeOf(walk.cursor ?? '  ');
     const args = [...beliefOf(belief), walk.limit, ...this.bounds(), ...place];
-    return chunkOf(await this.scripts.run('finish', partition, args));
+    return chunkOf(await this.scripts.runBytes('finish', partition, args));
   }
 
   override async setRouted(
@@ -115,11 +116,17 @@ export class RedisPartitionView extends PartitionView {
     belief?: ViewBelief,
   ): Promise<Settled> {
     const args: Argument[] = [belief?.viewId ?? '', belief?.state ?? ''];
-    for (const { device, offset, outcome } of settlements) args.push(device, offset, outcome);
-    const answer = await this.scripts.run('settle', partition, args);
-    const [state, viewId, lines] = answer as [Settled['state'], string, Lines];
+    for (const { device, offset, outcome } of settlements)
+      args.push(bytesOf(device), offset, outcome);
+    const answer = await this.scripts.runBytes('settle', partition, args);
+    const [said, viewId, lines] = answer as [Buffer, Buffer, Lines];
+    const state = said.toString() as Settled['state'];
     if (state !== 'ready') return { state };
-    return { state, viewId, announcements: unpackAnnouncements(lines) };
+    return {
+      state,
+      viewId: viewId.toString(),
+      announcements: unpackAnnouncements(lines),
+    };
   }
 
   override async clearOutbox(
@@ -138,7 +145,8 @@ export class RedisPartitionView extends PartitionView {
     pick: { readonly olderThanMs: number; readonly limit: number },
   ): Promise<readonly Announcement[]> {
     const args = [viewId, state, pick.olderThanMs, pick.limit];
-    return unpackAnnouncements((await this.scripts.run('pickOutbox', partition, args)) as Lines);
+    const lines = await this.scripts.runBytes('pickOutbox', partition, args);
+    return unpackAnnouncements(lines as Lines);
   }
 
   override async expire(
@@ -146,7 +154,7 @@ export class RedisPartitionView extends PartitionView {
     { viewId, state }: ViewBelief,
     limit: number,
   ): Promise<readonly Announcement[]> {
-    const lines = await this.scripts.run('expire', partition, [viewId, state, limit]);
+    const lines = await this.scripts.runBytes('expire', partition, [viewId, state, limit]);
     return unpackAnnouncements(lines as Lines);
   }
 
@@ -155,9 +163,9 @@ export class RedisPartitionView extends PartitionView {
     views: { readonly notifications: string; readonly subscriptions: string },
     walk: Step,
   ): Promise<FinishChunk | undefined> {
-    const place = (walk.cursor ?? ' ').split(' ');
+    const place = placeOf(walk.cursor ?? ' ');
     const args = [views.notifications, views.subscriptions, walk.limit, ...place];
-    return chunkOf(await this.scripts.run('sweepGone', partition, args));
+    return chunkOf(await this.scripts.runBytes('sweepGone', partition, args));
   }
 
   private bounds(): readonly [number, number] {
@@ -170,8 +178,15 @@ function beliefOf({ viewId, state, applied }: Belief): readonly [string, string,
   return [viewId, state, applied];
 }
 
+function placeOf(cursor: Cursor): readonly Argument[] {
+  const place = cursor.split(' ');
+  const member = place.pop() ?? '';
+  return [...place, Buffer.from(member, 'hex')];
+}
+
 function chunkOf(answer: unknown): FinishChunk | undefined {
   if (!answer) return undefined;
-  const [lines, cursor] = answer as [Lines, string | undefined];
+  const [lines, place, member] = answer as [Lines, Buffer?, Buffer?];
+  const cursor = place && member && `${place.toString()} ${member.toString('hex')}`;
   return { announcements: unpackAnnouncements(lines), cursor };
 }

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Announcement, DeviceId, Subscription, SubscriptionId } from '#webpush';
-import { packChange, unpackAnnouncements, unpackSubscription } from './packing.redis.js';
+import {
+  bytesOf,
+  deviceOf,
+  packChange,
+  unpackAnnouncements,
+  unpackSubscription,
+} from './packing.redis.js';
 import type { Argument, RedisScripts } from './redis-scripts.redis.js';
 import { SubscriptionLookup, SubscriptionsView } from './subscriptions-view.js';
 import type {
@@ -24,7 +30,7 @@ export class RedisSubscriptionLookup extends SubscriptionLookup {
   }
 
   override async find(device: DeviceId, subscription: SubscriptionId): Promise<FoundSubscription> {
-    const args = [device, Buffer.from(subscription, 'hex')];
+    const args = [bytesOf(device), bytesOf(subscription)];
     const answer = await this.scripts.run('find', this.scripts.partitionOf(device), args);
     const [state, entry] = answer as [string | null, string | null];
     const found = unpackSubscription(subscription, entry);
@@ -46,7 +52,7 @@ export class RedisSubscriptionLookup extends SubscriptionLookup {
 
   private async listed(device: DeviceId): Promise<Listed> {
     const partition = this.scripts.partitionOf(device);
-    const answer = await this.scripts.runBytes('list', partition, [device]);
+    const answer = await this.scripts.runBytes('list', partition, [bytesOf(device)]);
     const [state, fields, seenAt] = answer as [Buffer | null, readonly Buffer[], Buffer | null];
     const subscriptions: Subscription[] = [];
     for (let i = 0; i + 1 < fields.length; i += 2) {
@@ -93,8 +99,8 @@ export class RedisSubscriptionsView extends SubscriptionsView {
   ): Promise<readonly Announcement[] | undefined> {
     const args: Argument[] = [viewId, state, applied, batch.next];
     for (const change of batch.changes) args.push(...packChange(change));
-    const lines = await this.scripts.run('keep', partition, args);
-    return lines ? unpackAnnouncements(lines as readonly string[]) : undefined;
+    const lines = await this.scripts.runBytes('keep', partition, args);
+    return lines ? unpackAnnouncements(lines as readonly Buffer[]) : undefined;
   }
 
   override async setReady(
@@ -111,8 +117,8 @@ export class RedisSubscriptionsView extends SubscriptionsView {
   ): Promise<readonly DeviceId[]> {
     const key = this.scripts.key(partition, 'seen');
     const { redis } = this.scripts.options;
-    const found = await redis.zrangebyscore(key, '-inf', `(${before}`, 'LIMIT', 0, limit);
-    return found as DeviceId[];
+    const found = await redis.zrangebyscoreBuffer(key, '-inf', `(${before}`, 'LIMIT', 0, limit);
+    return found.map(deviceOf);
   }
 }
 

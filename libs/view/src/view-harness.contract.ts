@@ -407,6 +407,7 @@ export function outcomesOf(announcements: readonly Announcement[]): Record<numbe
   return Object.fromEntries(announcements.map(({ offset, outcome }) => [offset, outcome]));
 }
 
+/** Of bytes that would harm where a store takes them for text: space, line feed, NUL, `:`, `%`, digits, no UTF-8. */
 function hex(prefix: string, counter: number): string {
-  return prefix + counter.toString(16).padStart(31, '0');
+  return `${prefix}${counter.toString(16).padStart(7, '0')}200a00ff3a3025ffc020d00a`;
 }
