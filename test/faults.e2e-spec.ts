@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Arena, type Row } from './faults/arena.js';
-import { kafkaEnded, killed, routerKilledMidBatch, type Fault } from './faults/faults.js';
+import { kafkaEnded, killed, routerKilledMidBurst, type Fault } from './faults/faults.js';
 import { requires } from './support/machine.js';
 
 const LOAD = { devices: 120, perSecond: 150, seed: 2, before: 1, after: 1 };
@@ -21,9 +21,9 @@ requires('kafka', 'redis').describe('a cluster under load', () => {
   const goesOn = (when: string, act: Fault['act'], losesView = false): void =>
     test(`goes on when ${when}`, () => arena.strike({ name: when, act, losesView }), 240_000);
 
-  goesOn('a router is killed amid a batch', async (stage) => {
-    await routerKilledMidBatch(stage);
-    expect(notes.at(-1)).toMatch(/^kill \d+ caught a router amid the batches of \d partitions$/);
+  goesOn('routers are killed amid bursts', async (stage) => {
+    await routerKilledMidBurst(stage);
+    expect(notes.at(-1)).toMatch(/^3 kills left batches of [1-9]\d* partitions to deliver again$/);
   });
   goesOn('an ingest is killed', ({ cluster }) => killed(cluster.ingests[1]!));
   goesOn('Redis is flushed', ({ cluster }) => cluster.redis.flush(), true);
