@@ -265,12 +265,13 @@ export class Standalone {
 
 /**
  * Ports that nobody listens on now, from below those that systems give to outgoing connections: one of these could
- * take the port of a server while it restarts.
+ * take the port of a server while it restarts. Test files that run side by side take theirs from different ranges.
  */
 export async function freePorts(count: number): Promise<readonly number[]> {
+  const from = 10_000 + 5_500 * (Number(process.env.VITEST_POOL_ID ?? 0) % 4);
   const servers: Server[] = [];
   while (servers.length < count) {
-    const server = createServer().listen(randomInt(10_000, 32_000), LOCALHOST);
+    const server = createServer().listen(randomInt(from, from + 5_500), LOCALHOST);
     const isFree = await once(server, 'listening').then(
       () => true,
       () => false,
