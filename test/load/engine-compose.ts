@@ -70,7 +70,8 @@ export class ComposeEngine extends Engine {
     // A busy engine fails to answer now and then; that is no verdict on the service.
     for (let tries = 1; ; tries++) {
       try {
-        return await this.compose.ready(READY_WITHIN_MS);
+        await this.compose.ready(READY_WITHIN_MS);
+        return await this.compose.healthy(part, READY_WITHIN_MS);
       } catch (error) {
         if (tries === READY_TRIES) throw error;
       }

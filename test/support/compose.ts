@@ -21,6 +21,10 @@ export const COMPOSE_FILE = join(ROOT, 'deploy', 'compose.yaml');
 const HOST = '127.0.0.1';
 /** What may be official or local: compose's variable, and the test's. */
 const IMAGES = ['KAFKA_IMAGE', 'REDIS_IMAGE', 'HAPROXY_IMAGE'];
+/** Inside of a container. */
+const OPS = 'http://127.0.0.1:9464';
+const WITH_OPS_PORT = /^(gateway|ingest|router|registration)/;
+const POLL_MS = 250;
 const run = promisify(execFile);
 
 /** `docker compose` where it is installed, else `docker-compose`. */
@@ -94,46 +98,40 @@ export class Compose {
   }
 
   async services(): Promise<readonly string[]> {
-    return (await this.compose('config', '--services')).split('\n').filter(Boolean).sort();
+    return [...(await this.containers()).keys()].sort();
   }
 
   /** SIGKILL, as when a machine dies; nothing starts it again. */
   async kill(service: string): Promise<void> {
-    await this.compose('kill', service);
+    await this.docker('kill', await this.id(service));
   }
 
   async start(service: string): Promise<void> {
-    await this.compose('start', service);
-  }
-
-  /** SIGTERM, then a new container: what an upgrade does. */
-  async replace(service: string): Promise<void> {
-    await this.compose('up', '-d', '--no-build', '--no-deps', '--force-recreate', service);
+    await this.docker('start', await this.id(service));
   }
 
   /** SIGTERM, and waits; answers with the exit code. */
   async stop(service: string): Promise<number> {
-    await this.compose('stop', service);
+    const graceSeconds = Number.parseInt(this.env.STOP_GRACE ?? '60', 10);
+    await this.docker('stop', '--time', String(graceSeconds), await this.id(service));
     return Number((await this.inspect(service, '{{.State.ExitCode}}')).trim());
   }
 
   async inspect(service: string, format: string): Promise<string> {
-    const [id = ''] = (await this.compose('ps', '-q', service)).split('\n');
-    return this.docker('inspect', '--format', format, id);
+    return this.docker('inspect', '--format', format, await this.id(service));
   }
 
   /** A GET from inside of the service's container: its ops port is open to nobody outside. */
   async ask(service: string, path: string): Promise<string> {
-    const url = `http://127.0.0.1:9464${path}`;
     return this.runIn(
       service,
-      `fetch('${url}').then(async (r) => process.stdout.write(await r.text()))`,
+      `fetch('${OPS}${path}').then(async (r) => process.stdout.write(await r.text()))`,
     );
   }
 
   /** Runs a line of JavaScript in the service's container. */
-  runIn(service: string, code: string): Promise<string> {
-    return this.compose('exec', '-T', service, 'node', '-e', code);
+  async runIn(service: string, code: string): Promise<string> {
+    return this.docker('exec', await this.id(service), 'node', '-e', code);
   }
 
   /** By service. */
@@ -148,23 +146,32 @@ export class Compose {
     return Object.fromEntries(used);
   }
 
-  /** When the service that started then said that it is ready, ms since the epoch. */
-  async saidReadyAt(service: string, startedAt: string): Promise<number> {
-    const [id = ''] = (await this.compose('ps', '-q', service)).split('\n');
-    const log = await this.docker('logs', '--since', startedAt, id);
-    const line = log.split('\n').find((text) => text.includes('"ready":true')) ?? '{}';
-    return Date.parse((JSON.parse(line) as { time?: string }).time ?? '');
+  /** From its latest start until it says that it is ready. */
+  async secondsToReady(service: string, withinMs = 60_000): Promise<number> {
+    const readyAt = await this.readyAt(service, performance.now() + withinMs);
+    const startedAt = (await this.inspect(service, '{{.State.StartedAt}}')).trim();
+    return (readyAt - Date.parse(startedAt)) / 1_000;
   }
 
-  /** Resolves when every container with a health check is healthy. */
+  /** Resolves when all services say that they are ready, and the load balancer has found one of each kind. */
   async ready(withinMs = 90_000): Promise<void> {
     const until = performance.now() + withinMs;
+    const services = (await this.services()).filter((name) => WITH_OPS_PORT.test(name));
+    await Promise.all(services.map((service) => this.readyAt(service, until)));
+    const doors = [this.gatewayUrl.replace('ws', 'http'), this.endpointUrl];
+    await Promise.all(
+      [...doors, this.registrationUrl, this.demoUrl].map((url) => answered(url, until)),
+    );
+  }
+
+  /** Resolves when the engine's own check says so: seconds later, when the load balancer has also seen it. */
+  async healthy(service: string, withinMs = 90_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    const format = '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}';
     for (;;) {
-      const ids = (await this.compose('ps', '-q')).split('\n').filter(Boolean);
-      const format = '{{.Name}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}';
-      const states = (await this.docker('inspect', '--format', format, ...ids)).trim().split('\n');
-      if (states.every((state) => state.endsWith(' healthy'))) return;
-      if (performance.now() > until) throw new Error(`not ready:\n${states.join('\n')}`);
+      const state = (await this.inspect(service, format)).trim();
+      if (state === 'healthy') return;
+      if (performance.now() > until) throw new Error(`${service} is ${state}`);
       await pause(500);
     }
   }
@@ -209,6 +216,36 @@ export class Compose {
     await this.compose('down', '--volumes', '--timeout', '1').catch(() => undefined);
   }
 
+  /**
+   * When it said so, ms since the epoch. One process in the container asks until the answer is yes: to start one for
+   * each question costs more.
+   */
+  private async readyAt(service: string, until: number): Promise<number> {
+    for (;;) {
+      const ms = Math.max(0, Math.round(until - performance.now()));
+      const code = `(async () => {${askUntilReady(ms)}})()`;
+      const said = await this.runIn(service, code).catch(String);
+      if (/^\d+$/.test(said)) return Number(said);
+      if (performance.now() > until) throw new Error(`${service} is not ready: ${said}`);
+      await pause(POLL_MS);
+    }
+  }
+
+  private async id(service: string): Promise<string> {
+    const id = (await this.containers()).get(service);
+    if (id === undefined) throw new Error(`there is no container of ${service}`);
+    return id;
+  }
+
+  /** Asked of the engine: compose takes seconds to answer on a busy machine. */
+  private async containers(): Promise<ReadonlyMap<string, string>> {
+    const filter = `label=com.docker.compose.project=${this.project}`;
+    const format = '{{.Label "com.docker.compose.service"}} {{.ID}}';
+    const said = await this.docker('ps', '--all', '--filter', filter, '--format', format);
+    const lines = said.split('\n').filter(Boolean);
+    return new Map(lines.map((line) => line.split(' ') as [string, string]));
+  }
+
   private async compose(...args: readonly string[]): Promise<string> {
     const [program, ...first] = this.program;
     const all = [...first, '-p', this.project, '-f', COMPOSE_FILE, ...args];
@@ -216,6 +253,34 @@ export class Compose {
   }
 
   private async docker(...args: readonly string[]): Promise<string> {
-    return (await run('docker', [...args], { env: this.env })).stdout;
+    return (await run('docker', [...args], { env: this.env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+  }
+}
+
+/** For a container: says the time when the service is ready, and what it lacks when that takes too long. */
+function askUntilReady(withinMs: number): string {
+  return `
+    const until = Date.now() + ${withinMs};
+    let said = 'nothing answers';
+    for (;;) {
+      const answer = await fetch('${OPS}/health/ready').catch(() => undefined);
+      const text = (await answer?.text()) ?? said;
+      said = answer?.ok ? String(Date.now()) : text;
+      if (answer?.ok || Date.now() > until) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    process.stdout.write(said);`;
+}
+
+/** Whatever the answer is: somebody gives it. */
+async function answered(url: string, until: number): Promise<void> {
+  for (;;) {
+    const problem = await fetch(url).then(
+      () => '',
+      (error: Error) => String(error.cause ?? error),
+    );
+    if (problem === '') return;
+    if (performance.now() > until) throw new Error(`nobody answers at ${url}: ${problem}`);
+    await pause(POLL_MS);
   }
 }
