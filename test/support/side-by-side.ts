@@ -1,12 +1,12 @@
 /**
- * Two test files run at a time. Those that start a cluster, or brokers, follow each other, so that seldom two of them
- * meet on two cores; the others run beside them. The order is that of the starts in these two lanes, as long as the
+ * Two test files run at a time. Those that end brokers or parts of a cluster follow each other, so that seldom two of
+ * them meet on two cores; the others run beside them. The order is that of the starts in these two lanes, as long as the
  * files take what they took the last time.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const BROKERS =
-  /\/test\/(([\w-]*cluster[\w-]*|faults|brokers|load\/roll)\.e2e-spec|contracts\/\w+\.kafka\.spec)\.ts$/;
+  /\/test\/(([\w-]*cluster[\w-]*|faults|brokers|load\/roll)\.e2e-spec|load\.spec|contracts\/\w+\.kafka\.spec)\.ts$/;
 /** Of a file that has never run. */
 const GUESS_MS = { brokers: 40_000, others: 2_000 };
 
