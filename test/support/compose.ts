@@ -14,6 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freeNet } from './free-net.js';
 import { ROOT } from './sources.js';
 import { freePorts, type Accounts } from './standalone.js';
 
@@ -25,6 +26,9 @@ const IMAGES = ['KAFKA_IMAGE', 'REDIS_IMAGE', 'HAPROXY_IMAGE'];
 const OPS = 'http://127.0.0.1:9464';
 const WITH_OPS_PORT = /^(gateway|ingest|router|registration)/;
 const POLL_MS = 250;
+/** `up` waits for the jobs; what they said is told when they do not end. */
+const COMPOSE_WITHIN_MS = 150_000;
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const run = promisify(execFile);
 
 /** `docker compose` where it is installed, else `docker-compose`. */
@@ -41,7 +45,7 @@ export async function startCompose(env: Readonly<Record<string, string>> = {}): 
     number,
   ];
   // A network of its own, so that a cluster that somebody runs beside the tests is not disturbed.
-  const net = `10.213.${1 + ((randomBytes(1)[0] ?? 0) % 100)}`;
+  const net = freeNet();
   const images = IMAGES.map((name) => [name, process.env[`TEST_${name}`] ?? '']);
   const cluster = new Compose({
     ...{ PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root' },
@@ -249,11 +253,13 @@ export class Compose {
   private async compose(...args: readonly string[]): Promise<string> {
     const [program, ...first] = this.program;
     const all = [...first, '-p', this.project, '-f', COMPOSE_FILE, ...args];
-    return (await run(program, all, { env: this.env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+    const bounds = { maxBuffer: OUTPUT_BYTES_MAX, timeout: COMPOSE_WITHIN_MS };
+    return (await run(program, all, { env: this.env, ...bounds })).stdout;
   }
 
   private async docker(...args: readonly string[]): Promise<string> {
-    return (await run('docker', [...args], { env: this.env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+    const bounds = { maxBuffer: OUTPUT_BYTES_MAX };
+    return (await run('docker', [...args], { env: this.env, ...bounds })).stdout;
   }
 }
 
