@@ -278,15 +278,15 @@ function askUntilReady(withinMs: number): string {
     process.stdout.write(said);`;
 }
 
-/** Whatever the answer is: somebody gives it. */
+/** Whatever the answer is, but for the load balancer's own that nobody is there. */
 async function answered(url: string, until: number): Promise<void> {
   for (;;) {
     const problem = await fetch(url).then(
-      () => '',
+      ({ status }) => (status === 503 ? 'answered 503' : ''),
       (error: Error) => String(error.cause ?? error),
     );
     if (problem === '') return;
-    if (performance.now() > until) throw new Error(`nobody answers at ${url}: ${problem}`);
+    if (performance.now() > until) throw new Error(`nobody is at ${url}: ${problem}`);
     await pause(POLL_MS);
   }
 }
