@@ -1,7 +1,7 @@
 /**
  * Two test files run at a time. Those that end brokers or parts of a cluster follow each other, so that seldom two of
- * them meet on two cores; the others run beside them. The order is that of the starts in these two lanes, as long as the
- * files take what they took the last time.
+ * them meet on two cores; the others run beside them. The order is that of the starts in these two lanes, if files
+ * take what they took the last time.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
