@@ -127,13 +127,17 @@ if tonumber(ARGV[4]) > tonumber(redis.call('HGET', MARK, ARGV[3])) then redis.ca
 return 1
 `;
 
-/** ARGV: view or '', state, then device, offset, outcome of each. */
+/** ARGV: view or '', state, devices, their offsets and outcomes (see `packing.redis.ts`). */
 export const SETTLE = `
 local m = redis.call('HMGET', MARK, 'view', 'state')
 if not m[1] or (ARGV[1] ~= '' and (m[1] ~= ARGV[1] or m[2] ~= ARGV[2])) then return { 'none' } end
 if m[2] == 'rebuilding' then return { 'rebuilding' } end
 local out = {}
-for at = 3, #ARGV, 3 do decide(out, ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
+local at = 1
+for offset, outcome in string.gmatch(ARGV[4], '(%d+) (%a+) ') do
+  decide(out, string.sub(ARGV[3], at, at + 15), offset, outcome)
+  at = at + 16
+end
 return { 'ready', m[1], out }
 `;
 

@@ -9,7 +9,7 @@ import type {
   SubscriptionId,
 } from '#webpush';
 import type { MailboxEntry } from './mailbox.js';
-import type { Command } from './partition-view.js';
+import type { Command, Settlement } from './partition-view.js';
 import type { Holder } from './presence.js';
 import type { Argument } from './redis-scripts.redis.js';
 import type { SubscriptionChange } from './subscriptions-view.js';
@@ -22,8 +22,8 @@ export function bytesOf(id: DeviceId | SubscriptionId): Buffer {
   return Buffer.from(id, 'hex');
 }
 
-export function deviceOf(bytes: Buffer): DeviceId {
-  return bytes.toString('hex') as DeviceId;
+export function deviceOf(bytes: Buffer, from = 0): DeviceId {
+  return bytes.toString('hex', from) as DeviceId;
 }
 
 /** head = 16 bytes of subscription, u8 length and message id, u8 length and topic (both ASCII). */
@@ -52,6 +52,17 @@ export function packCommands(commands: readonly Command[], into: Argument[]): vo
   }
 }
 
+/** The devices in one, then `<offset> <outcome>` of each in one: beside bytes each argument costs ioredis dearly. */
+export function packSettlements(settlements: readonly Settlement[]): readonly Argument[] {
+  const devices = Buffer.allocUnsafe(settlements.length * DEVICE_BYTES);
+  let text = '';
+  settlements.forEach(({ device, offset, outcome }, i) => {
+    devices.write(device, i * DEVICE_BYTES, 'hex');
+    text += `${offset} ${outcome} `;
+  });
+  return [devices, text];
+}
+
 /** Offset, value, offset, value … with the heads still on. */
 export function unpackEntries(answer: readonly Buffer[]): readonly MailboxEntry[] {
   const entries: MailboxEntry[] = [];
@@ -72,7 +83,7 @@ export function unpackAnnouncements(lines: readonly Buffer[]): readonly Announce
     const [offset, outcome, at, id] = line.toString('latin1', 0, end - 1).split(' ');
     return {
       offset: Number(offset),
-      device: deviceOf(line.subarray(end)),
+      device: deviceOf(line, end),
       outcome: outcome as Outcome,
       at: Number(at),
       id: id as MessageId,

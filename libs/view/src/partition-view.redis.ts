@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { OUTCOMES } from '#webpush';
 import type { Announcement, Outcome } from '#webpush';
-import { bytesOf, packCommands, unpackAnnouncements, unpackHolder } from './packing.redis.js';
+import {
+  packCommands,
+  packSettlements,
+  unpackAnnouncements,
+  unpackHolder,
+} from './packing.redis.js';
 import { PartitionView } from './partition-view.js';
 import type {
   Accounts,
@@ -115,9 +120,7 @@ export class RedisPartitionView extends PartitionView {
     settlements: readonly Settlement[],
     belief?: ViewBelief,
   ): Promise<Settled> {
-    const args: Argument[] = [belief?.viewId ?? '', belief?.state ?? ''];
-    for (const { device, offset, outcome } of settlements)
-      args.push(bytesOf(device), offset, outcome);
+    const args = [belief?.viewId ?? '', belief?.state ?? '', ...packSettlements(settlements)];
     const answer = await this.scripts.runBytes('settle', partition, args);
     const [said, viewId, lines] = answer as [Buffer, Buffer, Lines];
     const state = said.toString() as Settled['state'];

@@ -118,7 +118,7 @@ export class RedisSubscriptionsView extends SubscriptionsView {
     const key = this.scripts.key(partition, 'seen');
     const { redis } = this.scripts.options;
     const found = await redis.zrangebyscoreBuffer(key, '-inf', `(${before}`, 'LIMIT', 0, limit);
-    return found.map(deviceOf);
+    return found.map((bytes) => deviceOf(bytes));
   }
 }
 
