@@ -42,10 +42,12 @@ function serviceUnrest({ routers, registrations, ingests, gateways, phones }: Cl
   return undefined;
 }
 
-function viewUnrest({ scene }: Cluster, partition: number): string | undefined {
+function viewUnrest({ scene, routers }: Cluster, partition: number): string | undefined {
   const { mark, outbox } = scene.store.partition(partition);
   const name = `notifications/${partition}`;
   const end = scene.log.of(NOTIFICATIONS, partition).next;
+  const isRead = routers.some((one) => one.isUp && one.router?.owned.get(partition)?.isTaken);
+  if (!isRead) return `${name} is read by nobody who lives: a session has to end first`;
   if (mark?.state !== 'ready') return `the view of ${name} is ${mark?.state ?? 'not there'}`;
   if (mark.applied !== end) return `${name} ends at ${end} and is applied below ${mark.applied}`;
   if (mark.routed !== end) return `${name} is routed below ${mark.routed} of ${end}`;
