@@ -30,7 +30,7 @@ requires('redis').describe('services of one cluster', () => {
 
   describe('agree', () => {
     const agreement = (keys: string, streams = STREAMS): Agreement =>
-      new Agreement(redis, AT, { streams, keyRing: KeyRing.parse(keys) });
+      new Agreement(redis, AT, { layout: 7, streams, keyRing: KeyRing.parse(keys) });
 
     test('when they have the same partitions, prefix and keys, or other keys under other ids', async () => {
       const [key, other] = [newKey(), newKey()];
@@ -51,6 +51,21 @@ requires('redis').describe('services of one cluster', () => {
       );
     });
 
+    test('not on views of another layout, nor on those that do not say', async () => {
+      const key = newKey();
+      await agreement(key).confirm();
+      for (const [there, set] of [
+        ['99', () => redis.hset('hg:cluster', 'layout', 99)],
+        ['1', () => redis.hdel('hg:cluster', 'layout')],
+      ] as const) {
+        await set();
+        await expect(agreement(key).confirm()).rejects.toThrow(
+          `Redis at ${AT} holds views in layout ${there}, this version writes layout 7: stop all services, ` +
+            `empty that Redis (FLUSHALL), and start this version; the views are rebuilt from the log.`,
+        );
+      }
+    });
+
     test('not on another prefix, and who is refused writes nothing', async () => {
       const [key, other] = [newKey(), newKey()];
       await agreement(key).confirm();
@@ -63,6 +78,7 @@ requires('redis').describe('services of one cluster', () => {
     test('not on another key under the same id, and the sentence shows neither', async () => {
       const key = newKey();
       const { id } = KeyRing.parse(key).sealing;
+      await agreement(key).confirm();
       await redis.hset('hg:cluster', `key ${id}`, 'f'.repeat(64));
       const refused = await agreement(key).confirm().catch(String);
       expect(refused).toContain(`hold another endpoint key under the id ${id} than this one`);

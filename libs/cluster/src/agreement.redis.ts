@@ -7,11 +7,16 @@ import { StartRefused } from '#runtime';
 import type { KeyRing } from '#webpush';
 import type { StreamSettings } from './cluster-config.js';
 
-/** ARGV: field and value of each. Writes what is missing, unless something differs: that is the answer. */
+/**
+ * ARGV: field and value of each. Writes what is missing, unless something differs: that is the answer. The first
+ * layout of views was not written down.
+ */
 const AGREE = `
 local differing = {}
+local isThere = redis.call('EXISTS', KEYS[1]) == 1
 for i = 1, #ARGV, 2 do
   local found = redis.call('HGET', KEYS[1], ARGV[i])
+  if not found and isThere and ARGV[i] == 'layout' then found = '1' end
   if found and found ~= ARGV[i + 1] then
     differing[#differing + 1] = ARGV[i]
     differing[#differing + 1] = found
@@ -22,6 +27,8 @@ return differing
 `;
 
 export interface AgreedOn {
+  /** Of what scripts write into views. */
+  readonly layout: number;
   readonly streams: StreamSettings;
   readonly keyRing: KeyRing;
 }
@@ -32,9 +39,10 @@ export class Agreement {
   constructor(
     private readonly redis: Redis | Cluster,
     private readonly address: string,
-    { streams, keyRing }: AgreedOn,
+    { layout, streams, keyRing }: AgreedOn,
   ) {
     this.fields = [
+      ...['layout', String(layout)],
       ...['partitions', String(streams.partitions), 'prefix', streams.prefix],
       ...keyRing.keys.flatMap(({ id, fingerprint }) => [`key ${id}`, fingerprint]),
     ];
@@ -50,6 +58,12 @@ export class Agreement {
 
   private sentence(field: string, there: string): string {
     const ours = this.fields[this.fields.indexOf(field) + 1];
+    if (field === 'layout') {
+      return (
+        `Redis at ${this.address} holds views in layout ${there}, this version writes layout ${ours}: stop all services, ` +
+        `empty that Redis (FLUSHALL), and start this version; the views are rebuilt from the log.`
+      );
+    }
     const isKey = field.startsWith('key ');
     const what = isKey
       ? `its services hold another endpoint key under the id ${field.slice(4)} than this one`

@@ -41,6 +41,7 @@ import {
   RedisScripts,
   RedisSubscriptionLookup,
   RedisSubscriptionsView,
+  VIEW_LAYOUT,
 } from '#view.redis';
 import { KeyRing } from '#webpush';
 import { Agreement, refuseEviction } from './agreement.redis.js';
@@ -243,7 +244,7 @@ class Joining {
 
   private async enter({ client: redis, address }: RedisLink): Promise<RedisLiveServices> {
     const { config, member, log, instance } = this;
-    const agreement = new Agreement(redis, address, config);
+    const agreement = new Agreement(redis, address, { ...config, layout: VIEW_LAYOUT });
     const confirm = (): Promise<void> => agreement.confirm();
     await askedAgain(confirm, { log });
     const services = new RedisLiveServices({

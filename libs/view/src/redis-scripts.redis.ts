@@ -10,6 +10,9 @@ import { PARTITION } from './lua-partition.redis.js';
 import * as presence from './lua-presence.redis.js';
 import * as subscriptions from './lua-subscriptions.redis.js';
 
+/** Of the keys and values that these scripts write; another number for whatever older scripts would not understand. */
+export const VIEW_LAYOUT = 2;
+
 export type RedisClient = Redis | Cluster;
 export type Argument = string | number | Buffer;
 
