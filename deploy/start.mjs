@@ -23,8 +23,8 @@ let errorShownAt = 0;
 
 refuseOldNode();
 mkdirSync(LOGS, { recursive: true, mode: 0o700 });
-for (const name of ['standalone', 'demo']) services.push(launch(name));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+for (const name of ['standalone', 'demo']) services.push(launch(name));
 
 function refuseOldNode() {
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) return;
