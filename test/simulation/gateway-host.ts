@@ -1,4 +1,4 @@
-import { ACKS_GATHER_MS, Announcer, CLEARED_GATHER_MS, Settler } from '#outcomes';
+import { Announcer, Settler } from '#outcomes';
 import { Gateway } from '../../apps/gateway/src/gateway.js';
 import { Host, type Running } from './host.js';
 import type { Scene } from './scene.js';
@@ -50,11 +50,7 @@ export class GatewayHost extends Host {
     const { dice } = world;
     const ports = this.scene.portsOf(process);
     const { view, producer, consumer, catalog, presence, mailbox, lookup, leases, log } = ports;
-    const settler = new Settler(
-      view,
-      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
-      { gatherMs: ACKS_GATHER_MS },
-    );
+    const settler = new Settler(view, new Announcer(producer, view));
     const gateway = new Gateway(
       {
         ...{ producer, consumer, catalog, presence, mailbox, lookup, leases, settler, log },

@@ -1,4 +1,4 @@
-import { Announcer, CLEARED_GATHER_MS, GoneSweep } from '#outcomes';
+import { Announcer, GoneSweep } from '#outcomes';
 import { SUBSCRIPTIONS } from '#streams';
 import { KEEPERS } from '../../apps/registration/src/keeper.controller.js';
 import { Keeper } from '../../apps/registration/src/keeper.js';
@@ -15,7 +15,7 @@ export class RegistrationHost extends Host {
   protected override async boot(process: SimProcess): Promise<Running> {
     const ports = this.scene.portsOf(process);
     const { view: notifications, subscriptions, producer, catalog, consumer, lookup, log } = ports;
-    const announcer = new Announcer(producer, notifications, { clearMs: CLEARED_GATHER_MS });
+    const announcer = new Announcer(producer, notifications);
     const goneSweep = new GoneSweep({ view: notifications, subscriptions, announcer });
     const stop = (reason: Error): void => {
       this.scene.oracle.stopped(this.name, reason);

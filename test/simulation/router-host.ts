@@ -1,4 +1,4 @@
-import { Announcer, CLEARED_GATHER_MS, GoneSweep } from '#outcomes';
+import { Announcer, GoneSweep } from '#outcomes';
 import { NOTIFICATIONS } from '#streams';
 import { ROUTERS } from '../../apps/router/src/controller.js';
 import { ExpirySweep } from '../../apps/router/src/expiry-sweep.js';
@@ -15,7 +15,7 @@ export class RouterHost extends Host {
   protected override async boot(process: SimProcess): Promise<Running> {
     const { view, subscriptions, producer, catalog, leases, consumer, log } =
       this.scene.portsOf(process);
-    const announcer = new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS });
+    const announcer = new Announcer(producer, view);
     const stop = (reason: Error): void => {
       this.scene.oracle.stopped(this.name, reason);
       this.exit(process, `stops: ${reason.message}`);

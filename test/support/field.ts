@@ -62,7 +62,7 @@ export class Field {
     this.producer = new EmbeddedProducer(log);
     this.catalog = new EmbeddedCatalog(log);
     this.consumer = new EmbeddedConsumer(log);
-    this.announcer = new Announcer(this.producer, this.view);
+    this.announcer = new Announcer(this.producer, this.view, { clearMs: 0 });
   }
 
   static async open({ mailboxMax = 1_000 } = {}): Promise<Field> {

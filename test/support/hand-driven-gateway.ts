@@ -50,7 +50,8 @@ export class HandDrivenGateway {
     const reader = new EnvReader({ GATEWAY_ID: id, PUBLIC_GATEWAY_URL: 'ws://g/', ...env });
     const config = (this.config = gatewayConfig(reader, { partitions: 1 }));
     reader.finish();
-    this.settler = new Settler(view, new Announcer(producer, view), {
+    this.settler = new Settler(view, new Announcer(producer, view, { clearMs: 0 }), {
+      gatherMs: 0,
       clock: () => field.now,
       retryMs: 1,
     });

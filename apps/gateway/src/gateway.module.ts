@@ -10,7 +10,7 @@ import type {
   OnApplicationShutdown,
   Provider,
 } from '@nestjs/common';
-import { ACKS_GATHER_MS, Announcer, CLEARED_GATHER_MS, Settler } from '#outcomes';
+import { Announcer, Settler } from '#outcomes';
 import { Health, Log, Metrics, exitOnFailure, proxyNote } from '#runtime';
 import { StreamCatalog, StreamConsumer, StreamProducer } from '#streams';
 import { Registrar } from '#subscriptions';
@@ -72,14 +72,12 @@ export class GatewayModule
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (producer: StreamProducer, view: PartitionView) =>
-      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
+    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
     inject: [StreamProducer, PartitionView],
   },
   {
     provide: Settler,
-    useFactory: (view: PartitionView, announcer: Announcer) =>
-      new Settler(view, announcer, { gatherMs: ACKS_GATHER_MS }),
+    useFactory: (view: PartitionView, announcer: Announcer) => new Settler(view, announcer),
     inject: [PartitionView, Announcer],
   },
   {

@@ -90,7 +90,9 @@ class Host {
         mailbox: process.around(field.mailbox),
         leases: process.around(field.leases),
         lookup: process.around(new EmbeddedSubscriptionLookup(field.store)),
-        settler: new Settler(view, new Announcer(field.producer, view), { retryMs: 1 }),
+        settler: new Settler(view, new Announcer(field.producer, view, { clearMs: 0 }), {
+          ...{ retryMs: 1, gatherMs: 0 },
+        }),
       },
     });
     this.driven = await driven.begin();

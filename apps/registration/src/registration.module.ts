@@ -10,7 +10,7 @@ import type {
   Provider,
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { Announcer, CLEARED_GATHER_MS, GoneSweep } from '#outcomes';
+import { Announcer, GoneSweep } from '#outcomes';
 import { Health, Log, Metrics, exitOnFailure } from '#runtime';
 import { DeliveryStreams, StreamCatalog, StreamProducer } from '#streams';
 import { Registrar } from '#subscriptions';
@@ -63,8 +63,7 @@ const providers: readonly Provider[] = [
   {
     provide: Announcer,
     inject: [StreamProducer, PartitionView],
-    useFactory: (producer: StreamProducer, view: PartitionView) =>
-      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
+    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
   },
   {
     provide: Keeper,

@@ -7,7 +7,7 @@ import type {
   OnApplicationShutdown,
   Provider,
 } from '@nestjs/common';
-import { Announcer, CLEARED_GATHER_MS, GoneSweep } from '#outcomes';
+import { Announcer, GoneSweep } from '#outcomes';
 import { Health, Log, Metrics, exitBecause } from '#runtime';
 import { StreamCatalog, StreamProducer } from '#streams';
 import { Leases, PartitionView, SubscriptionsView } from '#view';
@@ -61,8 +61,7 @@ export class RouterModule
 const providers: readonly Provider[] = [
   {
     provide: Announcer,
-    useFactory: (producer: StreamProducer, view: PartitionView) =>
-      new Announcer(producer, view, { clearMs: CLEARED_GATHER_MS }),
+    useFactory: (producer: StreamProducer, view: PartitionView) => new Announcer(producer, view),
     inject: [StreamProducer, PartitionView],
   },
   {

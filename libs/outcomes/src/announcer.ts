@@ -7,8 +7,7 @@ import { NOTIFICATIONS, encodeAnnouncement } from '#streams';
 import type { StreamProducer, StreamRecord } from '#streams';
 import type { PartitionView } from '#view';
 import type { Announcement } from '#webpush';
-import { Beat } from './beat.js';
-import { Lane } from './lane.js';
+import { Lanes } from './lanes.js';
 
 /** Plain fields, for metrics and tests. */
 export class AnnouncerCounts {
@@ -30,23 +29,23 @@ const GROUPS_PER_BATCH_MAX = 200;
 /** Announcements per script that clears: it holds up its shard while it runs. */
 export const CLEARED_MAX = 500;
 
-/** For a service: an outbox is looked through for what is older than 10 s. */
-export const CLEARED_GATHER_MS = 500;
+/** An outbox is looked through for what is older than 10 s. */
+const CLEAR_MS = 500;
 
 export class Announcer {
   readonly counts = new AnnouncerCounts();
-  private readonly lanes = new Map<number, Lane<Group>>();
-  private readonly clearing = new Map<number, Lane<Group>>();
-  private readonly telling = new Beat(0);
-  private readonly clearingBeat: Beat;
+  private readonly telling: Lanes<Group>;
+  private readonly clearing: Lanes<Group>;
 
-  /** `clearMs`: how long outboxes keep what the log has; default: until the end of the turn. */
+  /** `clearMs`: how long outboxes keep what the log has; 0: until the end of the turn. */
   constructor(
     private readonly producer: StreamProducer,
     private readonly view: PartitionView,
-    { clearMs = 0 }: { readonly clearMs?: number } = {},
+    { clearMs = CLEAR_MS }: { readonly clearMs?: number } = {},
   ) {
-    this.clearingBeat = new Beat(clearMs);
+    const batchMax = GROUPS_PER_BATCH_MAX;
+    this.telling = new Lanes((...told) => this.tell(...told), { batchMax, waitMs: 0 });
+    this.clearing = new Lanes((...told) => this.clear(...told), { batchMax, waitMs: clearMs });
   }
 
   /**
@@ -60,48 +59,38 @@ export class Announcer {
     announcements: readonly Announcement[],
   ): Promise<void> {
     if (announcements.length === 0) return Promise.resolve();
-    const lane = laneOf(this.lanes, partition, () => {
-      const tell = (groups: readonly Group[]): Promise<void> => this.tell(partition, groups);
-      return new Lane(tell, GROUPS_PER_BATCH_MAX, this.telling);
-    });
-    return lane.push({ viewId, announcements });
+    return this.telling.push(partition, { viewId, announcements });
   }
 
   /** How many are on their way. */
   get pending(): number {
     let pending = 0;
-    for (const lane of this.lanes.values()) {
-      for (const group of lane.items()) pending += group.announcements.length;
-    }
+    for (const { announcements } of this.telling.items()) pending += announcements.length;
     return pending;
   }
 
   /** When (ms, the store's clock) the oldest of them was decided. */
   get oldestAtMs(): number | undefined {
     let oldest: number | undefined;
-    for (const lane of this.lanes.values()) {
-      for (const { announcements } of lane.items()) {
-        for (const { at } of announcements) oldest = Math.min(oldest ?? at, at);
-      }
+    for (const { announcements } of this.telling.items()) {
+      for (const { at } of announcements) oldest = Math.min(oldest ?? at, at);
     }
     return oldest;
   }
 
   /** Resolves when its outbox is cleared of all that is in the log by now. Never rejects. */
   async cleared(partition: number): Promise<void> {
-    this.clearingBeat.now();
-    await this.clearing.get(partition)?.last();
+    const lane = this.clearing.get(partition);
+    lane?.hurry();
+    await lane?.last();
   }
 
   /** Resolves when nothing is under way, and the outboxes are cleared of it. Never rejects. */
   async drain(): Promise<void> {
-    for (;;) {
-      const lanes = [...this.lanes.values(), ...this.clearing.values()];
-      const under = lanes.flatMap((lane) => lane.last() ?? []);
-      if (under.length === 0) return;
-      this.clearingBeat.now();
-      await Promise.allSettled(under);
-    }
+    do {
+      await this.telling.drain();
+      await this.clearing.drain();
+    } while (this.telling.size > 0);
   }
 
   private async tell(partition: number, groups: readonly Group[]): Promise<void> {
@@ -112,11 +101,9 @@ export class Announcer {
     await this.producer.appendUntilIn(NOTIFICATIONS, partition, records);
     this.counts.announced += records.length;
     this.counts.batches++;
-    const clearing = laneOf(this.clearing, partition, () => {
-      const clear = (told: readonly Group[]): Promise<void> => this.clear(partition, told);
-      return new Lane(clear, GROUPS_PER_BATCH_MAX, this.clearingBeat);
-    });
-    for (const group of groups) if (group.viewId !== undefined) void clearing.push(group);
+    for (const group of groups) {
+      if (group.viewId !== undefined) void this.clearing.push(partition, group);
+    }
   }
 
   private async clear(partition: number, groups: readonly Group[]): Promise<void> {
@@ -129,16 +116,6 @@ export class Announcer {
       }
     }
   }
-}
-
-function laneOf(
-  lanes: Map<number, Lane<Group>>,
-  partition: number,
-  create: () => Lane<Group>,
-): Lane<Group> {
-  let lane = lanes.get(partition);
-  if (lane === undefined) lanes.set(partition, (lane = create()));
-  return lane;
 }
 
 /** All groups of a batch have one view, but for the moment in which a view is lost. */

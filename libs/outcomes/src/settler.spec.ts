@@ -41,7 +41,9 @@ async function sent(count: number, about: object = {}): Promise<readonly Ack[]> 
 }
 
 const settlerOn = (view: PartitionView = field.view): Settler =>
-  new Settler(view, new Announcer(field.producer, view), { clock: () => field.now, retryMs: 1 });
+  new Settler(view, new Announcer(field.producer, view, { clearMs: 0 }), {
+    ...{ clock: () => field.now, retryMs: 1, gatherMs: 0 },
+  });
 const outcomes = async () => (await field.view.accounts(0))?.outcomes;
 
 describe('acks', () => {

@@ -6,8 +6,7 @@
 import type { PartitionView, Settlement } from '#view';
 import type { DeviceId, MessageId } from '#webpush';
 import type { Announcer } from './announcer.js';
-import { Beat } from './beat.js';
-import { Lane } from './lane.js';
+import { Lanes } from './lanes.js';
 
 /** What a device said about a notification that it was sent. */
 export interface Ack extends Settlement {
@@ -30,23 +29,21 @@ export interface SettlerOptions {
   readonly clock?: () => number;
   /** First pause after a failure; doubles up to 16 times that. */
   readonly retryMs?: number;
-  /** How long acks wait for others; default: until the end of the turn. */
+  /** How long acks wait for others; 0: until the end of the turn. */
   readonly gatherMs?: number;
 }
 
-/** For a service: no device waits for what its ack does, and what it does costs a few calls each time. */
-export const ACKS_GATHER_MS = 40;
-
+/** No device waits for what its ack does, and what it does costs a few calls each time. */
+const GATHER_MS = 40;
 const ACKS_PER_BATCH_MAX = 500;
 const RETRY_MS = 100;
 const RETRY_FACTOR_MAX = 16;
 
 export class Settler {
   readonly counts = new SettlerCounts();
-  private readonly lanes = new Map<number, Lane<Ack>>();
+  private readonly lanes: Lanes<Ack>;
   private readonly clock: () => number;
   private readonly retryMs: number;
-  private readonly beat: Beat;
 
   constructor(
     private readonly view: PartitionView,
@@ -55,7 +52,9 @@ export class Settler {
   ) {
     this.clock = options.clock ?? Date.now;
     this.retryMs = options.retryMs ?? RETRY_MS;
-    this.beat = new Beat(options.gatherMs ?? 0);
+    const waitMs = options.gatherMs ?? GATHER_MS;
+    const lanes = { batchMax: ACKS_PER_BATCH_MAX, waitMs };
+    this.lanes = new Lanes((...handedIn) => this.decide(...handedIn), lanes);
   }
 
   /**
@@ -64,12 +63,7 @@ export class Settler {
    */
   settle(partition: number, ack: Ack): Promise<void> {
     this.counts.acks++;
-    let lane = this.lanes.get(partition);
-    if (lane === undefined) {
-      lane = new Lane((acks) => this.decide(partition, acks), ACKS_PER_BATCH_MAX, this.beat);
-      this.lanes.set(partition, lane);
-    }
-    return lane.push(ack);
+    return this.lanes.push(partition, ack);
   }
 
   /** Acks of that partition wait for no others: a device that has hung up may be back in a moment. */
@@ -91,18 +85,12 @@ export class Settler {
 
   /** How many acks wait for their script. */
   get pending(): number {
-    let pending = 0;
-    for (const lane of this.lanes.values()) pending += lane.size;
-    return pending;
+    return this.lanes.size;
   }
 
   /** Resolves when every ack has its script executed and the log knows the outcomes. Never rejects. */
   async drain(): Promise<void> {
-    for (;;) {
-      const under = [...this.lanes.values()].flatMap((lane) => lane.last() ?? []);
-      if (under.length === 0) break;
-      await Promise.allSettled(under);
-    }
+    await this.lanes.drain();
     await this.announcer.drain();
   }
 
