@@ -30,7 +30,8 @@ export class OutboxSweep implements Sweep {
       found = left.length;
       this.counts.announcedLate += found;
       for (const { at } of left) owned.lateSinceMs = Math.min(owned.lateSinceMs ?? at, at);
-      if (found > 0) await announcer.announce(partition, viewId, left);
+      if (found === 0) return;
+      await announcer.announce(partition, viewId, left);
       await announcer.cleared(partition); // or they would be found again
     } while (found === OUTBOX_MAX && owned.isOwned);
   }

@@ -113,7 +113,7 @@ export class Router implements PartitionReader {
     const { partition } = owned;
     const isAgain = slice.next <= owned.applied;
     const applied = await this.ports.view.apply(partition, owned, {
-      ...{ commands: slice.commands, next: slice.next },
+      ...slice,
       routed: owned.routed,
     });
     if (applied === undefined) return this.fenced(owned);
