@@ -8,7 +8,7 @@ const DEVICES = 1_000;
 /** V8 has compiled what is hot only after some ten thousand of them; a service runs for weeks. */
 const WARM_UP = { count: 60_000 };
 /** What an ack still has to do when its device has sent it: the script, the announcement, the outbox. */
-const AFTERWARDS_MS = 500;
+const AFTERWARDS_MS = 1_000;
 
 interface Sent {
   readonly sent: SendResult;
