@@ -1,4 +1,5 @@
 /** Kafka that is late, restarted, killed or paused, and streams that are not there: what our adapters make of it. */
+import { createHook } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
@@ -22,6 +23,8 @@ import type { KafkaServer } from '../support/kafka.js';
 import { requires } from '../support/machine.js';
 
 const DEADLINE_MS = 1000;
+/** The shortest that a broker grants. */
+const SESSION_MS = 6_000;
 const COPIES = { replicationFactor: 1, minInsyncReplicas: 1 };
 
 requires('kafka').describe('Kafka', () => {
@@ -66,7 +69,7 @@ requires('kafka').describe('Kafka', () => {
   const readingOf = async (prefix: string, stream: string): Promise<LogRecord[]> => {
     const records: LogRecord[] = [];
     const consumer = new KafkaConsumer({
-      ...{ kafka: kafka(), admin, prefix, partitions: 2, sessionTimeoutMs: 6000 },
+      ...{ kafka: kafka(), admin, prefix, partitions: 2, sessionTimeoutMs: SESSION_MS },
       onFatal: (error) => said.push({ fatal: error.message }),
     });
     const stop = await consumer.read(
@@ -193,7 +196,7 @@ requires('kafka').describe('Kafka', () => {
     const keys: string[] = [];
     const membership: Membership = new Membership({
       ...{ kafka: kafka(), groupId: `${prefix}group`, topic: `${prefix}${NOTIFICATIONS}` },
-      ...{ partitions: 1, sessionTimeoutMs: 6000 },
+      ...{ partitions: 1, sessionTimeoutMs: SESSION_MS },
       onJoin: () => joins++,
       onBatch: async ({ batch, resolveOffset }) => {
         if (crashes-- > 0) throw new TypeError('nothing of ours: kafkajs ends for it');
@@ -210,6 +213,48 @@ requires('kafka').describe('Kafka', () => {
     expect([joins, membership.isMember]).toEqual([3, true]);
     expect(said.filter(({ fatal }) => fatal)).toEqual([]);
   }, 30_000);
+
+  test('keeps a member that works on one batch for longer than its session', async () => {
+    const prefix = await newStreams(1);
+    const producer = await producerOf(prefix);
+    let assignments = 0;
+    const keys: string[] = [];
+    const consumer = new KafkaConsumer({
+      ...{ kafka: kafka(), admin, prefix, partitions: 1, sessionTimeoutMs: SESSION_MS },
+      onFatal: (error) => said.push({ fatal: error.message }),
+    });
+    const stop = await consumer.read(
+      { stream: NOTIFICATIONS, group: 'slow' },
+      {
+        onAssigned: () => {
+          assignments++;
+          return Promise.resolve(0);
+        },
+        onBatch: async ({ records, next }: RecordBatch) => {
+          if (keys.length === 0) await pause(SESSION_MS + 3_000);
+          keys.push(...records.map(({ key }) => String(key)));
+          return next;
+        },
+        onIdle: () => Promise.resolve(undefined),
+        onRevoked: () => undefined,
+      },
+    );
+    closing.push(stop);
+    await producer.append(NOTIFICATIONS, 0, record('long'));
+    await until(() => keys.includes('long'));
+    await producer.append(NOTIFICATIONS, 0, record('after'));
+    await until(() => keys.includes('after'));
+    expect([keys, assignments]).toEqual([['long', 'after'], 1]);
+  }, 30_000);
+
+  test('costs an idle connection no look at its requests', async () => {
+    const timers: string[] = [];
+    await admin.describeCluster(); // the fault begins with an answer
+    const hook = createHook({ init: (_, type) => void timers.push(type) }).enable();
+    await pause(500);
+    hook.disable();
+    expect(timers.filter((type) => type === 'Timeout').length).toBeLessThan(10);
+  });
 
   test('takes more at once than a broker takes in a request, in order', async () => {
     const prefix = await newStreams();

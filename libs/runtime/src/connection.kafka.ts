@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, ISocketFactory, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import type { Log } from './log.js';
+import './quiet-connections.kafka.js';
 import { kafkaReason } from './store-reasons.js';
 import type { KafkaAccess } from './store-settings.js';
 import { askKafka, refuseKafka } from './version.kafka.js';

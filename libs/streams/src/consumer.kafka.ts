@@ -12,6 +12,7 @@ import { PartitionTurns } from './partition-turns.kafka.js';
 import type { RecordBatch, RecordHeaders } from './record.js';
 
 const IDLE_LOOK_MS = 1000;
+const HEARTBEAT_MS = 1000;
 const FAREWELL_MS = 2_000;
 const CALL_MS_MAX = 8_000;
 
@@ -71,6 +72,9 @@ class KafkaReading {
   private readonly membership: Membership;
   private readonly topic: string;
   private turns = new Map<number, PartitionTurns>();
+  /** Of the batches that are worked on: kafkajs sends none by itself before it has the last of them back. */
+  private readonly heartbeats = new Set<() => Promise<void>>();
+  private beating?: NodeJS.Timeout;
   private looking?: NodeJS.Timeout;
   private isLooking = false;
   private isStopped = false;
@@ -101,6 +105,7 @@ class KafkaReading {
   async start(): Promise<void> {
     await this.membership.join();
     this.looking = setInterval(() => void this.lookForIdle(), IDLE_LOOK_MS);
+    this.beating = setInterval(() => this.beat(), HEARTBEAT_MS);
   }
 
   async stop(isOwnGroup: boolean): Promise<void> {
@@ -110,6 +115,7 @@ class KafkaReading {
     for (const turn of turns) turn.end();
     // A call that waits for a store that is away would hold up the end for as long.
     await atMost(CALL_MS_MAX, Promise.all(turns.map((turn) => turn.settled())));
+    clearInterval(this.beating);
     // With Kafka away nothing of this is answered: the group ends by its session.
     await atMost(FAREWELL_MS, this.membership.leave());
     const { admin } = this.options;
@@ -139,7 +145,7 @@ class KafkaReading {
     const { batch, resolveOffset, heartbeat } = payload;
     const turns = this.turns.get(batch.partition);
     if (!turns) return;
-    const beat = setInterval(() => void heartbeat().catch(() => undefined), 1000);
+    this.heartbeats.add(heartbeat);
     try {
       await turns.begun;
       if (payload.isStale() || batch.isEmpty()) return;
@@ -147,8 +153,13 @@ class KafkaReading {
       const done = await turns.read(fetchedFrom, (from) => this.recordBatch(payload, from));
       if (done !== undefined && !payload.isStale()) resolveOffset(String(done - 1));
     } finally {
-      clearInterval(beat);
+      this.heartbeats.delete(heartbeat);
     }
+  }
+
+  /** One is as good as all: they are of the same member. */
+  private beat(): void {
+    for (const heartbeat of this.heartbeats) return void heartbeat().catch(() => undefined);
   }
 
   private recordBatch({ batch }: EachBatchPayload, position: number): RecordBatch {
