@@ -9,6 +9,7 @@ import { Crowd } from './support/crowd.js';
 import { Device } from './support/device.js';
 import { startKafkaBrokers, type KafkaBrokers } from './support/kafka.js';
 import { requires } from './support/machine.js';
+import { whileStopped } from './support/while-stopped.js';
 
 const DEVICES = 40;
 const PER_SECOND = 100;
@@ -76,10 +77,10 @@ requires('kafka', 'redis').describe('a cluster on three brokers', () => {
   test('loses nothing when a broker hangs and comes to', async () => {
     const [broker] = kafka.members;
     await through(async () => {
-      broker!.signal('SIGSTOP');
-      await pause(HANGS_MS);
-      await acceptsMore();
-      broker!.signal('SIGCONT');
+      await whileStopped(broker!, async () => {
+        await pause(HANGS_MS);
+        await acceptsMore();
+      });
     });
   }, 180_000);
 });

@@ -13,6 +13,7 @@ import { requires } from './support/machine.js';
 import { startRedisCluster } from './support/redis.js';
 import { accepted, post } from './support/sender.js';
 import type { ServiceProcess } from './support/service-process.js';
+import { whileStopped } from './support/while-stopped.js';
 
 const ONE_OF_EACH = { gateways: 1, ingests: 1, routers: 1, registrations: 1 };
 const APPEND_DEADLINE_MS = '1000';
@@ -199,21 +200,19 @@ requires('kafka', 'redis').describe('a service of a cluster', () => {
     };
 
     test('answers within the second when Redis does not answer, and goes on when it does', async () => {
-      cluster.redis.signal('SIGSTOP');
-      await answersInTime();
-      await pause(2_500);
-      await answersInTime();
-      const report = await cluster.ingests[0]!.report();
-      expect(report?.checks['redis (quick)']).toMatch(/is away/);
-      cluster.redis.signal('SIGCONT');
+      await whileStopped(cluster.redis, async () => {
+        await answersInTime();
+        await pause(2_500);
+        await answersInTime();
+        const report = await cluster.ingests[0]!.report();
+        expect(report?.checks['redis (quick)']).toMatch(/is away/);
+      });
       await isBack();
     }, 60_000);
 
     test('shows its metrics, with gaps where the store would have been asked', async () => {
       const url = `${cluster.routers[0]!.opsUrl}/metrics`;
-      cluster.redis.signal('SIGSTOP');
-      const { value: answer, ms } = await timed(fetch(url));
-      cluster.redis.signal('SIGCONT');
+      const { value: answer, ms } = await whileStopped(cluster.redis, () => timed(fetch(url)));
       expect([answer.status, ms < 5_000]).toEqual([200, true]);
       const text = await answer.text();
       expect(text).toMatch(/^heliograph_router_records_total \d+$/m);
@@ -232,14 +231,14 @@ requires('kafka', 'redis').describe('a service of a cluster', () => {
     }, 60_000);
 
     test('tells senders by its deadline when Kafka does not answer', async () => {
-      cluster.kafka.signal('SIGSTOP');
-      const posted = await timed(post(endpoint, 'x'));
-      expect(posted.value.status).toBe(503);
-      expect(posted.ms).toBeLessThan(Number(APPEND_DEADLINE_MS) + 500);
-      const registered = await timed(device.register());
-      expect(registered.value.status).toBe(500);
-      expect(registered.ms).toBeLessThan(1_000);
-      cluster.kafka.signal('SIGCONT');
+      await whileStopped(cluster.kafka, async () => {
+        const posted = await timed(post(endpoint, 'x'));
+        expect(posted.value.status).toBe(503);
+        expect(posted.ms).toBeLessThan(Number(APPEND_DEADLINE_MS) + 500);
+        const registered = await timed(device.register());
+        expect(registered.value.status).toBe(500);
+        expect(registered.ms).toBeLessThan(1_000);
+      });
       await isBack();
     }, 60_000);
   });

@@ -21,6 +21,7 @@ import {
 import { startKafka } from '../support/kafka.js';
 import type { KafkaServer } from '../support/kafka.js';
 import { requires } from '../support/machine.js';
+import { whileStopped } from '../support/while-stopped.js';
 
 const DEADLINE_MS = 1000;
 /** The shortest that a broker grants. */
@@ -131,16 +132,17 @@ requires('kafka').describe('Kafka', () => {
       const prefix = await newStreams();
       const producer = await producerOf(prefix);
       await producer.append(NOTIFICATIONS, 0, record('before'));
-      server.signal('SIGSTOP');
-      const began = performance.now();
-      const refused = await producer.append(NOTIFICATIONS, 0, record('lost')).catch((e) => e);
-      const later = producer.appendUntilIn(NOTIFICATIONS, 1, [record('later')]);
-      expect(refused).toBeInstanceOf(AppendFailed);
-      expect(refused).toMatchObject({ isFateUnknown: true });
-      expect(performance.now() - began).toBeLessThan(DEADLINE_MS + 500);
-      const waiting = await producer.append(NOTIFICATIONS, 0, record('waiting')).catch((e) => e);
-      expect(waiting).toMatchObject({ isFateUnknown: false });
-      server.signal('SIGCONT');
+      let later: Promise<void> | undefined;
+      await whileStopped(server, async () => {
+        const began = performance.now();
+        const refused = await producer.append(NOTIFICATIONS, 0, record('lost')).catch((e) => e);
+        later = producer.appendUntilIn(NOTIFICATIONS, 1, [record('later')]);
+        expect(refused).toBeInstanceOf(AppendFailed);
+        expect(refused).toMatchObject({ isFateUnknown: true });
+        expect(performance.now() - began).toBeLessThan(DEADLINE_MS + 500);
+        const waiting = await producer.append(NOTIFICATIONS, 0, record('waiting')).catch((e) => e);
+        expect(waiting).toMatchObject({ isFateUnknown: false });
+      });
       await later;
       expect(await producer.append(NOTIFICATIONS, 0, record('after'))).toBeGreaterThan(0);
     }, 30_000);
@@ -151,9 +153,8 @@ requires('kafka').describe('Kafka', () => {
       expect(watch.absence).toMatch(/has not answered yet$/);
       await watch.start();
       expect(watch.absence).toBeUndefined();
-      server.signal('SIGSTOP');
-      await until(() => /has not answered for \d+ s$/.test(watch.absence ?? ''));
-      server.signal('SIGCONT');
+      const isNoticed = (): boolean => /has not answered for \d+ s$/.test(watch.absence ?? '');
+      await whileStopped(server, () => until(isNoticed));
       await until(() => watch.absence === undefined);
     }, 30_000);
   });

@@ -9,6 +9,7 @@ import { KeyRing } from '#webpush';
 import { requires } from '../support/machine.js';
 import { startRedis } from '../support/redis.js';
 import type { RedisServer } from '../support/redis.js';
+import { whileStopped } from '../support/while-stopped.js';
 
 const TTL_MS = 500;
 const AT = 'redis.example:6379';
@@ -164,9 +165,7 @@ requires('redis').describe('services of one cluster', () => {
       const first = service('a', newKey());
       await first.enter();
       expect(first.hold('01234567')).toBe(false);
-      server.signal('SIGSTOP');
-      await until(() => first.hold('01234567'));
-      server.signal('SIGCONT');
+      await whileStopped(server, () => until(() => first.hold('01234567')));
       await until(() => !first.hold('01234567'));
     });
 

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import type { Cluster } from '../support/cluster.js';
 import type { ServiceProcess } from '../support/service-process.js';
 import { ROOT } from '../support/sources.js';
+import { whileStopped, type Stoppable } from '../support/while-stopped.js';
 import type { Senders } from './senders.js';
 
 export interface Stage {
@@ -114,17 +115,8 @@ async function redisEmptied({ cluster }: Stage): Promise<void> {
   await cluster.redis.start();
 }
 
-interface Pausable {
-  signal(signal: NodeJS.Signals): void;
-}
-
-async function paused(what: Pausable, ms: number): Promise<void> {
-  what.signal('SIGSTOP');
-  try {
-    await pause(ms);
-  } finally {
-    what.signal('SIGCONT');
-  }
+function paused(what: Stoppable, ms: number): Promise<void> {
+  return whileStopped(what, () => pause(ms));
 }
 
 function clocks(role: string, of: (cluster: Cluster) => ServiceProcess): readonly Fault[] {

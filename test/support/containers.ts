@@ -68,9 +68,9 @@ class Ends {
     await until(hasEnded, `${this.container.getName()} ends by ${signal}`, ENDED_WITHIN_MS);
   }
 
-  /** A failure of it fails the test run: nobody catches it. */
-  signal(signal: NodeJS.Signals): void {
-    void this.handle().then((handle) => handle.kill({ signal }));
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    const handle = await this.handle();
+    await handle.kill({ signal });
   }
 
   async stop(): Promise<void> {

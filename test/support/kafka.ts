@@ -29,7 +29,7 @@ export interface KafkaServer {
   /** Starts it again on the same ports and data. */
   start(): Promise<void>;
   /** SIGSTOP and SIGCONT. */
-  signal(signal: NodeJS.Signals): void;
+  signal(signal: NodeJS.Signals): Promise<void>;
 }
 
 /** Clients speak TLS, prove who they are by SCRAM, and may do nothing that no ACL allows them. */
@@ -88,7 +88,7 @@ export async function startKafkaBrokers(): Promise<KafkaBrokers> {
     stop: () => all((member) => member.stop()),
     end: (signal) => all((member) => member.end(signal)),
     start: () => all((member) => member.start()),
-    signal: (signal) => members.forEach((member) => member.signal(signal)),
+    signal: (signal) => all((member) => member.signal(signal)),
   };
 }
 
@@ -203,8 +203,9 @@ class LocalKafka implements KafkaServer {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: NodeJS.Signals): Promise<void> {
     this.child?.kill(signal);
+    return Promise.resolve();
   }
 }
 

@@ -22,7 +22,7 @@ export interface RedisServer {
   /** FLUSHALL. */
   flush(): Promise<void>;
   /** SIGSTOP and SIGCONT. */
-  signal(signal: NodeJS.Signals): void;
+  signal(signal: NodeJS.Signals): Promise<void>;
 }
 
 const LOCALHOST = '127.0.0.1';
@@ -67,8 +67,9 @@ class LocalRedis implements RedisServer {
     return this.end();
   }
 
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: NodeJS.Signals): Promise<void> {
     this.child?.kill(signal);
+    return Promise.resolve();
   }
 
   private async ask(question: (redis: Redis) => Promise<unknown>): Promise<void> {
@@ -112,7 +113,7 @@ export async function startRedisCluster(): Promise<RedisShards> {
     end: (signal) => all((server) => server.end(signal)),
     start: () => all((server) => server.start()),
     flush: () => all((server) => server.flush()),
-    signal: (signal) => servers.forEach((server) => server.signal(signal)),
+    signal: (signal) => all((server) => server.signal(signal)),
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
       rmSync(folder, { recursive: true, force: true });
