@@ -4,9 +4,11 @@ import type { SendPlan, SendResult } from './load.js';
 import { pause } from './processes.js';
 import type { Figures } from './scenarios.js';
 
-const DEVICES = 1_000;
+const DEVICES = 3_000;
 /** V8 has compiled what is hot only after some ten thousand of them; a service runs for weeks. */
 const WARM_UP = { count: 60_000 };
+/** Small batches go other ways than large ones, and their code is compiled half a minute later. */
+const WARM_UP_AT_1000 = { rate: 1_000, count: 30_000, connections: 64 };
 /** What an ack still has to do when its device has sent it: the script, the announcement, the outbox. */
 const AFTERWARDS_MS = 1_000;
 
@@ -46,45 +48,57 @@ function figuresOf(at: string, { sent, cpu }: Sent, count: number): Figures {
 }
 
 const AT_100 = { rate: 100, count: 1_200, connections: 64 };
+/** A third of the next: the load of one of three. */
+const AT_333 = { rate: 333, count: 4_000, connections: 64 };
 const AT_1000 = { rate: 1_000, count: 10_000, connections: 64 };
 const AT_MAX = { count: 40_000 };
 
-/** One of each service: both rates, then as fast as it goes. */
+/** One of each service: all rates, then as fast as it goes. */
 export function traffic(): Promise<Figures> {
   return onCluster({}, async (bench) => {
-    await bench.crowd(DEVICES);
+    const perReconnect = await comingBack(bench);
     await posts(bench, WARM_UP);
     const slow = await posts(bench, AT_100);
-    const steady = await posts(bench, AT_1000);
-    const fast = await posts(bench, AT_MAX);
+    const third = await posts(bench, AT_333);
+    const both = await steadyAndFast(bench);
     return {
+      cpuMicrosPerReconnect: perReconnect,
       ...figuresOf('at 100/s', slow, AT_100.count),
-      ...figuresOf('at 1,000/s', steady, AT_1000.count),
-      ...figuresOf('at most', fast, AT_MAX.count),
+      ...figuresOf('at 333/s', third, AT_333.count),
+      ...both,
     };
   });
 }
 
-/** The same with three gateways and three routers; and what a device costs that connects. */
+/** With three gateways and three routers: what grows with them, and what does not. */
 export function grown(shape: Shape): () => Promise<Figures> {
   return () =>
     onCluster(shape, async (bench) => {
-      const count = 3_000;
-      await bench.order('connect', { count });
-      await bench.order('register', { isKeyed: false });
-      await bench.order('cut');
-      await pause(1_000);
-      const [, perDevice] = await bench.cpuMicrosEach(count, async () => {
-        await bench.order('reconnect', { expected: 0 });
-        await pause(AFTERWARDS_MS);
-      });
+      const perReconnect = await comingBack(bench);
       await posts(bench, WARM_UP);
-      const steady = await posts(bench, AT_1000);
-      const fast = await posts(bench, AT_MAX);
-      return {
-        cpuMicrosPerReconnect: perDevice.ours,
-        ...figuresOf('at 1,000/s', steady, AT_1000.count),
-        ...figuresOf('at most', fast, AT_MAX.count),
-      };
+      const both = await steadyAndFast(bench);
+      return { cpuMicrosPerReconnect: perReconnect, ...both };
     });
+}
+
+/** The crowd, and what a registered device costs that comes back. */
+async function comingBack(bench: ClusterBench): Promise<number> {
+  await bench.crowd(DEVICES);
+  await bench.order('cut');
+  await pause(1_000);
+  const [, perDevice] = await bench.cpuMicrosEach(DEVICES, async () => {
+    await bench.order('reconnect', { expected: 0 });
+    await pause(AFTERWARDS_MS);
+  });
+  return perDevice.ours;
+}
+
+async function steadyAndFast(bench: ClusterBench): Promise<Figures> {
+  await posts(bench, WARM_UP_AT_1000);
+  const steady = await posts(bench, AT_1000);
+  const fast = await posts(bench, AT_MAX);
+  return {
+    ...figuresOf('at 1,000/s', steady, AT_1000.count),
+    ...figuresOf('at most', fast, AT_MAX.count),
+  };
 }
