@@ -3,6 +3,7 @@
  * services are started by the end-to-end tests.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -42,6 +43,22 @@ const afterDemo = (then: string): string => `
   }, 5);
 `;
 
+/** Loaded before the starter: it is told to stop while it still launches the first service. */
+const TOLD_WHILE_LAUNCHING = `
+  import child from 'node:child_process';
+  import { syncBuiltinESMExports } from 'node:module';
+  const { spawn } = child;
+  child.spawn = (...args) => {
+    child.spawn = spawn;
+    syncBuiltinESMExports();
+    const launched = spawn(...args);
+    console.log('launched', launched.pid);
+    process.kill(process.pid, 'SIGTERM');
+    return launched;
+  };
+  syncBuiltinESMExports();
+`;
+
 let root: string;
 let started: Watched | undefined;
 beforeEach(() => {
@@ -56,14 +73,22 @@ afterEach(async () => {
   rmSync(root, { recursive: true });
 });
 
-function start(standalone: string, demo: string): Watched {
+function start(standalone: string, demo: string, flags: readonly string[] = []): Watched {
   for (const [name, main] of Object.entries({ standalone, demo })) {
     mkdirSync(join(root, `dist/apps/${name}/src`), { recursive: true });
     writeFileSync(join(root, `dist/apps/${name}/src/main.js`), main);
   }
   const env = { PATH: process.env.PATH, DATA_DIR: join(root, 'data') };
-  started = new Watched(spawn(process.execPath, ['deploy/start.mjs'], { cwd: root, env }));
+  const args = [...flags, 'deploy/start.mjs'];
+  started = new Watched(spawn(process.execPath, args, { cwd: root, env }));
   return started;
+}
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 const logOf = (name: string): string => readFileSync(join(root, `data/logs/${name}.log`), 'utf8');
 
@@ -111,6 +136,23 @@ test('a service that was stopped before it was up is no failure', async () => {
   const early = `process.kill(process.ppid, 'SIGTERM'); setInterval(() => {}, 1000);`;
   const { code, stderr } = await start(early, DEMO).end;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('a signal in the moment of launching ends what was launched', async () => {
+  const hook = join(root, 'told-while-launching.mjs');
+  writeFileSync(hook, TOLD_WHILE_LAUNCHING);
+  const lasting = `process.channel.unref(); setInterval(() => {}, 1000);`;
+  const starter = start(lasting, DEMO, ['--import', hook]);
+  const ended = once(starter.process, 'exit');
+  const pid = Number((await starter.until(/launched (\d+)/))[1]);
+  const [code] = (await ended) as [number | null];
+  const isThere = isRunning(pid);
+  if (isThere) process.kill(pid, 'SIGKILL');
+  expect({ code, isThere, said: (await starter.end).stderr }).toEqual({
+    code: 0,
+    isThere: false,
+    said: '',
+  });
 });
 
 test('an error in a log is on the terminal with its reason and where to read on', async () => {
