@@ -9,6 +9,8 @@ import { EnvReader, type Setting } from '#runtime';
 import { STREAMS } from '#streams';
 import { OUTCOMES, REFUSALS, type RefusalRow } from '#webpush';
 import { CLOSE_CODES } from '#wire';
+import { standaloneConfig } from '../../apps/standalone/src/config.js';
+import { SETTINGS_OF, namesOf, type Role } from './chart.js';
 import { HOUSE_RULES } from './house-rules.js';
 import { describedMetrics } from './metric-names.js';
 import { readSources, ROOT } from './sources.js';
@@ -18,10 +20,10 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Services whose settings come together in standalone; the demo site has its own. */
-const CONFIGS = ['standalone', 'demo'];
-const SERVICES = ['gateway', 'ingest', 'router', 'registration'];
-const APPS = [...SERVICES, 'standalone', 'demo'];
+const SERVICES = ['gateway', 'ingest', 'router', 'registration'] as const;
+/** All services in one process. */
+const STANDALONE = new EnvReader({});
+standaloneConfig(STANDALONE);
 /** What bounds those outside: the exported constants `…_MAX` of the code that faces them, by the words above them. */
 const FACES_OUTSIDE =
   /^(apps\/(gateway|ingest|registration|demo\/src)|libs\/(wire|webpush|subscriptions))\//;
@@ -56,17 +58,11 @@ export function commands(): readonly string[] {
   return names.map((name) => (/^(start|test)$/.test(name) ? `npm ${name}` : `npm run ${name}`));
 }
 
-export async function askedSettings(): Promise<readonly Setting[]> {
-  const env = new EnvReader({});
-  for (const app of CONFIGS) {
-    const path = `../../apps/${app}/src/config.js`;
-    const file = (await import(/* @vite-ignore */ path)) as Record<string, unknown>;
-    const read = Object.entries(file).find(([name]) => /^[a-z]\w*Config$/.test(name))?.[1];
-    if (typeof read !== 'function')
-      throw new Error(`apps/${app}/src/config.ts exports no …Config function`);
-    Reflect.apply(read, undefined, [env]);
-  }
-  return env.asked();
+/** Each once: those of all services in one process, then those that a cluster has besides, then the demo's. */
+export function askedSettings(): readonly Setting[] {
+  const { demo, ...ofCluster } = SETTINGS_OF;
+  const all = [...STANDALONE.asked(), ...Object.values(ofCluster).flat(), ...demo];
+  return all.filter(({ name }, i) => all.findIndex((one) => one.name === name) === i);
 }
 
 export function render({ columns, rows }: Table): string {
@@ -104,8 +100,8 @@ function closeCodes(): Table {
   return { columns: ['Code', 'Reason', 'Comes back'], rows };
 }
 
-async function limits(): Promise<Table> {
-  const asked = (await askedSettings()).filter(({ name }) => LIMIT_SETTING.test(name));
+function limits(): Table {
+  const asked = askedSettings().filter(({ name }) => LIMIT_SETTING.test(name));
   const set = asked.map((setting) => [
     setting.doc,
     number(setting.preset ?? setting.default ?? ''),
@@ -118,30 +114,38 @@ async function limits(): Promise<Table> {
   return { columns: ['Limit', 'Default', 'Setting'], rows: [...set, ...fixed] };
 }
 
-async function settings(): Promise<Table> {
-  const texts = readSources().filter(({ area, isTest }) => area !== 'test' && !isTest);
-  const rows = (await askedSettings()).map((setting) => {
-    const asking = texts
-      .filter(({ text }) => text.includes(`'${setting.name}'`))
-      .map(({ area, unit }) => [area, unit]);
-    const isForAll = asking.some(([area]) => area === 'libs');
-    const apps = APPS.filter((app) => asking.some(([, unit]) => unit === app));
-    // Standalone asks for what its services ask for; it is named where none of them does.
-    const owners = apps.filter(
-      (app) => app !== 'standalone' || !apps.some((each) => SERVICES.includes(each)),
-    );
-    const service = isForAll ? 'all' : owners.join(', ');
-    return [code(setting.name), defaultOf(setting), setting.range, service, setting.doc];
-  });
+function settings(): Table {
+  const rows = askedSettings().map((setting) => [
+    code(setting.name),
+    defaultOf(setting),
+    setting.range,
+    whoAsks(setting.name),
+    setting.doc,
+  ]);
   return { columns: ['Variable', 'Default', 'Range', 'Service', 'What'], rows };
 }
 
+/** `all`: every service, in a process of its own or not; `cluster`: every service that has a process of its own. */
+function whoAsks(name: string): string {
+  const asks = (role: Role): boolean => namesOf(role).includes(name);
+  const isOfOne = STANDALONE.asked().some((setting) => setting.name === name);
+  const services = SERVICES.filter(asks);
+  const every = isOfOne ? 'all' : 'cluster';
+  const named = services.length === SERVICES.length ? [every] : services;
+  const owners = named.length === 0 && isOfOne ? ['standalone'] : named;
+  return [...owners, ...(['demo', 'streams'] as const).filter(asks)].join(', ');
+}
+
 /** Standalone's default first; what a service of its own has, in parentheses. */
-function defaultOf({ default: own, preset }: Setting): string {
-  const shown = own === undefined ? 'required' : own === '' ? '–' : plain(own);
-  return preset === undefined || preset === own
-    ? shown
-    : `${plain(preset)} (a service of its own: ${shown})`;
+function defaultOf({ name, default: shown, preset = shown }: Setting): string {
+  const own = SERVICES.flatMap((role) => SETTINGS_OF[role]).find((one) => one.name === name);
+  const alone =
+    own && own.default !== preset ? ` (a service of its own: ${worded(own.default)})` : '';
+  return `${worded(preset)}${alone}`;
+}
+
+function worded(fallback: string | undefined): string {
+  return fallback === undefined ? 'required' : fallback === '' ? '–' : plain(fallback);
 }
 
 /** What a scraper is told by any service, besides Node's own. */
