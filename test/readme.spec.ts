@@ -35,6 +35,11 @@ test('a running service shows what the table of metrics says, but for what only 
   });
   const here = written.filter((row) => !row.startsWith('heliograph_append_'));
   expect(shown.sort()).toEqual(here.sort());
+  // Also what has not happened yet: a rate begins at what it finds, and would miss the first time.
+  const empty = shown.filter(
+    (row) => !new RegExp(`^${row.split(' ')[0]}(_count)?[ {]`, 'm').test(text),
+  );
+  expect(empty).toEqual([]);
 }, 60_000);
 
 test.each(houseRules())('the README says: %s', (sentence) => {

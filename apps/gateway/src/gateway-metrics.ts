@@ -1,6 +1,7 @@
 /** What a scrape shows of a gateway. */
 import type { Settler } from '#outcomes';
 import type { Metrics } from '#runtime';
+import { CLOSE_CODES } from '#wire';
 import type { GatewayCounts } from './counts.js';
 import type { Gateway } from './gateway.js';
 
@@ -34,6 +35,10 @@ const WORK: readonly (readonly [Counted, string])[] = [
   ['renewFailures', 'renewals of the lease that failed'],
 ];
 
+/** A counter that first shows up with its first events hides them: a rate begins at what it finds. */
+const NO_CLOSES = zeros([...Object.keys(CLOSE_CODES), 'device']);
+const NO_NACKS = zeros(['301', '302', '303', 'other']);
+
 export function watchGateway(metrics: Metrics, gateway: Gateway, settler: Settler): void {
   const { counts } = gateway;
   for (const [field, help] of WORK) {
@@ -43,12 +48,12 @@ export function watchGateway(metrics: Metrics, gateway: Gateway, settler: Settle
   metrics.counter('heliograph_gateway_closes_total', {
     help: 'connections ended, by the reason; device: by the device or its network',
     by: ['reason'],
-    read: () => ({ ...counts.closes }) as Record<string, number>,
+    read: () => ({ ...NO_CLOSES, ...counts.closes }),
   });
   metrics.counter('heliograph_gateway_nacks_total', {
     help: 'notifications that a handler of the device failed on, by code',
     by: ['code'],
-    read: () => ({ ...counts.nacks }) as Record<string, number>,
+    read: () => ({ ...NO_NACKS, ...counts.nacks }) as Record<string, number>,
   });
   metrics.histogram(
     'heliograph_gateway_latency_seconds',
@@ -136,4 +141,8 @@ function watchNow(metrics: Metrics, gateway: Gateway, settler: Settler): void {
       return { taken: acks, decided, undecided };
     },
   });
+}
+
+function zeros(names: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name) => [name, 0]));
 }

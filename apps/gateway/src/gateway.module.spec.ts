@@ -111,6 +111,9 @@ test('a gateway starts, delivers, shows its work, and drains', async () => {
     'heliograph_gateway_backlog_sum 1',
     'heliograph_gateway_buffered_bytes 0',
     'heliograph_gateway_draining 0',
+    'heliograph_gateway_closes_total{reason="draining"} 0',
+    'heliograph_gateway_closes_total{reason="device"} 0',
+    'heliograph_gateway_nacks_total{code="303"} 0',
     'heliograph_gateway_memory_per_device_bytes ',
   ]) {
     expect(text).toContain(line);
