@@ -411,19 +411,34 @@ requires('helm', 'kubernetes-validate').describe('the chart, by the schemas of K
 });
 
 interface Panel {
+  readonly id: number;
   readonly title: string;
   readonly type: string;
   readonly description?: string;
-  readonly targets?: readonly { readonly expr: string }[];
+  readonly gridPos: {
+    readonly x: number;
+    readonly y: number;
+    readonly w: number;
+    readonly h: number;
+  };
+  readonly datasource?: { readonly uid: string };
+  readonly targets?: readonly {
+    readonly refId: string;
+    readonly expr: string;
+    readonly datasource: { readonly uid: string };
+  }[];
+}
+interface Dashboard {
+  readonly panels: readonly Panel[];
+  readonly templating: { readonly list: readonly { readonly name: string }[] };
 }
 interface Rule {
   readonly alert: string;
   readonly expr: string;
   readonly annotations: { readonly runbook: string };
 }
-const panels = (
-  JSON.parse(readIn(DEPLOY, 'grafana/heliograph.json')) as { panels: Panel[] }
-).panels.filter(({ type }) => type !== 'row');
+const dashboard = JSON.parse(readIn(DEPLOY, 'grafana/heliograph.json')) as Dashboard;
+const panels = dashboard.panels.filter(({ type }) => type !== 'row');
 const rules = readYaml<{ groups: { rules: Rule[] }[] }>(
   readIn(DEPLOY, 'prometheus/heliograph.rules.yml'),
 ).flatMap(({ groups }) => groups.flatMap((group) => group.rules));
@@ -451,6 +466,26 @@ describe('dashboard and alerts', () => {
       state: ['ready', 'rebuilding'],
     };
     for (const [, label = '', value] of matchers) expect(words[label]).toContain(value);
+  });
+
+  test('no panel lies on another or beside the page, and none takes another’s name', () => {
+    const { panels: all } = dashboard;
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    const cells = all.flatMap(({ gridPos: { x, y, w, h } }) => {
+      const [columns, rows] = [w, h].map((count) => Array.from({ length: count }, (_, i) => i));
+      return columns!.flatMap((i) => rows!.map((j) => [x + i, y + j] as const));
+    });
+    expect(cells.filter(([x]) => x >= 24)).toEqual([]);
+    expect(new Set(cells.map(String)).size).toBe(cells.length);
+  });
+
+  test('every query is put to the Prometheus that one chooses, under a letter of its own', () => {
+    const chosen = dashboard.templating.list.map(({ name }) => `\${${name}}`);
+    for (const { datasource, targets = [] } of panels) {
+      const asked = [datasource, ...targets.map((one) => one.datasource)];
+      expect(asked.filter((one) => !chosen.includes(one?.uid ?? ''))).toEqual([]);
+      expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length);
+    }
   });
 
   test('the runbook has a paragraph on what each of five alerts means, what to look at and what to do', () => {
