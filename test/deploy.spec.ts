@@ -143,6 +143,7 @@ interface Manifest {
       readonly spec: PodSpec;
     };
     readonly replicas?: number;
+    readonly metrics?: unknown;
     readonly selector?: Selector & Readonly<Record<string, unknown>>;
     readonly podSelector?: Selector;
     readonly ports?: readonly Port[];
@@ -372,6 +373,23 @@ requires('helm').describe('the chart, rendered', () => {
       );
       expect(workload?.spec.replicas).toBeUndefined();
     }
+  });
+
+  test('gateways are scaled by their connections, ingests by their CPU, routers by their lag', () => {
+    const all = manifests(join(CHART, 'ci', 'production-values.yaml'));
+    const metrics = all.flatMap(({ kind, spec, metadata }) =>
+      kind === 'HorizontalPodAutoscaler' ? [[metadata.name, spec.metrics]] : [],
+    );
+    const ofPods = (name: string, averageValue: string): object => ({
+      type: 'Pods',
+      pods: { metric: { name }, target: { type: 'AverageValue', averageValue } },
+    });
+    const target = { type: 'Utilization', averageUtilization: 60 };
+    expect(Object.fromEntries(metrics)).toEqual({
+      'hg-heliograph-gateway': [ofPods('heliograph_gateway_connections', '15000')],
+      'hg-heliograph-ingest': [{ type: 'Resource', resource: { name: 'cpu', target } }],
+      'hg-heliograph-router': [ofPods('heliograph_router_lag', '2000')],
+    });
   });
 
   test.each([
