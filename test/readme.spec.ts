@@ -1,7 +1,8 @@
 /** The README's tables, rules and commands are those of the code. To repair: print-readme-tables, and paste. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { FAULTS } from './faults/faults.js';
 import { commands, houseRules, README_TABLES, type Table } from './support/readme-tables.js';
 import { ROOT } from './support/sources.js';
 import { startStandalone } from './support/standalone.js';
@@ -49,6 +50,30 @@ test.each(houseRules())('the README says: %s', (sentence) => {
   ).toContain(sentence);
 });
 
+describe('of the fault suite’s faults', () => {
+  const faults = FAULTS.map(({ name }) => name);
+
+  test('each has its counts in a row', () => {
+    const { rows } = tableUnder('What it guarantees');
+    expect(rows.map(([name = '']) => name.replaceAll('`', ''))).toEqual(faults);
+  });
+
+  test('each is in the table of what dies, whose rows name no test that is not there', () => {
+    const all = tablesUnder('Run it in production');
+    const { rows = [] } = all.find(({ columns }) => columns.at(-1) === 'Test') ?? {};
+    const found = (name: string): readonly string[] => {
+      if (name.includes('/')) return existsSync(join(ROOT, name)) ? [name] : [];
+      const [start = '', ...rest] = name.split('…');
+      return faults.filter((fault) => (rest.length ? fault.startsWith(start) : fault === name));
+    };
+    const named = rows.map((row) => [...(row.at(-1) ?? '').matchAll(/`([^`]+)`/g)]);
+    expect(named.map(({ length }) => length)).not.toContain(0);
+    const names = named.flat().map(([, name = '']) => name);
+    expect(names.filter((name) => found(name).length === 0)).toEqual([]);
+    expect(faults.filter((fault) => !names.flatMap(found).includes(fault))).toEqual([]);
+  });
+});
+
 test.each(commands())('the README names the command %s', (command) => {
   expect(readme).toMatch(new RegExp(`${command}(?![\\w:])`));
 });
@@ -67,18 +92,27 @@ function sectionUnder(heading: string): string {
   return lines.slice(start + 1, length < 0 ? undefined : start + 1 + length).join('\n');
 }
 
-/** The first table of the section. A pipe inside a cell is written `\|`. */
+/** The first table of the section. */
 function tableUnder(heading: string): Table {
-  const lines = sectionUnder(heading).split('\n');
-  const first = lines.findIndex((line) => line.startsWith('|'));
-  if (first < 0) throw new Error(`README.md has no table under "${heading}"`);
-  const end = lines.findIndex((line, i) => i > first && !line.startsWith('|'));
-  const rows = lines.slice(first, end < 0 ? undefined : end).map((line) =>
-    line
+  const [table] = tablesUnder(heading);
+  if (table === undefined) throw new Error(`README.md has no table under "${heading}"`);
+  return table;
+}
+
+/** A pipe inside a cell is written `\|`. */
+function tablesUnder(heading: string): readonly Table[] {
+  const blocks = sectionUnder(heading).match(/(?:^\|.*\n?)+/gm) ?? [];
+  return blocks.map((block) => {
+    const rows = block
       .trim()
-      .slice(1, -1)
-      .split(/(?<!\\)\|/)
-      .map((cell) => cell.trim().replaceAll('\\|', '|')),
-  );
-  return { columns: rows[0] ?? [], rows: rows.slice(2) };
+      .split('\n')
+      .map((line) =>
+        line
+          .trim()
+          .slice(1, -1)
+          .split(/(?<!\\)\|/)
+          .map((cell) => cell.trim().replaceAll('\\|', '|')),
+      );
+    return { columns: rows[0] ?? [], rows: rows.slice(2) };
+  });
 }
