@@ -50,6 +50,17 @@ test.each(houseRules())('the README says: %s', (sentence) => {
   ).toContain(sentence);
 });
 
+test('what settings cost: each number that one can set is there, but for ports and the demo’s', () => {
+  const costs = tablesUnder('Run it in production').find(({ columns }) => columns[0] === 'Setting');
+  const told = (costs?.rows ?? []).flatMap(([names = '']) => names.replaceAll('`', '').split(', '));
+  const numbers = tableUnder('Settings').rows.filter(
+    ([name = '', , range = '', who]) =>
+      /^\d+–\d+$/.test(range) && !name.includes('_PORT') && who !== 'demo',
+  );
+  const wanted = numbers.map(([name = '']) => name.replaceAll('`', ''));
+  expect(told.toSorted()).toEqual(wanted.toSorted());
+});
+
 describe('of the fault suite’s faults', () => {
   const faults = FAULTS.map(({ name }) => name);
 
