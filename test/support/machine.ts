@@ -87,6 +87,12 @@ const THINGS = {
     proof: ['--version'],
     getIt: 'apt-get install prometheus',
   },
+  prometheus: {
+    variable: 'TEST_PROMETHEUS',
+    programs: ['prometheus'],
+    proof: ['--version'],
+    getIt: 'apt-get install prometheus',
+  },
   'kubernetes-validate': {
     variable: 'TEST_PYTHON',
     programs: ['python3'],
