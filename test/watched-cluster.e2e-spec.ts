@@ -1,17 +1,20 @@
 /**
  * What a real Prometheus sees of a running cluster: every query of the dashboard, of the alerts and of the
- * autoscalers is executed, and has an answer.
+ * autoscalers is executed, and has an answer. And what an SDK in each of its processes sees of a traced POST.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { Device } from './support/device.js';
 import { readIn } from './support/chart.js';
 import { pathOf, requires } from './support/machine.js';
 import { Prometheus, type Series } from './support/prometheus.js';
+import type { RecordedSpan } from './support/recorded-spans.js';
 import { accepted, post } from './support/sender.js';
+import type { ServiceProcess } from './support/service-process.js';
 import { ROOT } from './support/sources.js';
 import { readYaml } from './support/yaml.js';
 
@@ -19,6 +22,9 @@ const DEPLOY = join(ROOT, 'deploy');
 /** In place of Grafana's, which is four looks of Prometheus; a busy machine may miss some. */
 const RATE_INTERVAL = '15s';
 const SECONDS = 60;
+const SDK = pathToFileURL(join(ROOT, 'dist/test/support/printed-spans.js')).href;
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const PARENT = 'b7ad6b7169203331';
 const PAUSE_MS = 50;
 const PATIENCE = { timeout: 30_000, interval: 250 };
 
@@ -44,7 +50,8 @@ requires('kafka', 'redis', 'prometheus', 'promtool').describe(
     let traffic: Traffic;
     beforeAll(async () => {
       const each = { gateways: 2, ingests: 1, routers: 1, registrations: 1 };
-      cluster = await startCluster({ ...each, env: { RECHECK_INTERVAL_MS: '1000' } });
+      const env = { RECHECK_INTERVAL_MS: '1000', NODE_OPTIONS: `--import=${SDK}` };
+      cluster = await startCluster({ ...each, env });
       const { gateways, ingests, routers, registrations } = cluster;
       const at = (services: Cluster['services']): string[] =>
         services.map(({ options }) => `127.0.0.1:${options.opsPort}`);
@@ -136,6 +143,32 @@ requires('kafka', 'redis', 'prometheus', 'promtool').describe(
         .poll(near, PATIENCE)
         .toEqual(names.map((name) => `Heliograph${name} ok inactive`));
     }, 40_000);
+
+    test('a traced POST is one trace from its ingest over a router to the gateway, and back by the ack', async () => {
+      const device = await Device.greeted(cluster.gatewayUrl(1));
+      const { endpoint } = await device.register();
+      await accepted(endpoint, 'traced', { traceparent: `00-${TRACE}-${PARENT}-01` });
+      device.ack(await device.next('notification'));
+      const spansOf = ({ output }: ServiceProcess): readonly RecordedSpan[] =>
+        [...output.matchAll(/^\{"span":(.*)\}$/gm)].map(
+          ([, text = '']) => JSON.parse(text) as RecordedSpan,
+        );
+      const gateway = cluster.gateways[1]!;
+      await expect.poll(() => spansOf(gateway).length, PATIENCE).toBe(2);
+      const [accept] = spansOf(cluster.ingests[0]!);
+      const [route] = spansOf(cluster.routers[0]!);
+      const [deliver, ack] = spansOf(gateway);
+      const steps = [accept, route, deliver, ack];
+      expect(steps.map((step) => [step?.name, step?.how, step?.traceId])).toEqual([
+        ['accept', 'accepted', TRACE],
+        ['route', 'held', TRACE],
+        ['deliver', 'sent', TRACE],
+        ['ack', 'delivered', TRACE],
+      ]);
+      const parents = [PARENT, accept?.spanId, accept?.spanId, deliver?.spanId];
+      expect(steps.map((step) => step?.parent)).toEqual(parents);
+      await device.leave();
+    });
 
     describe('and whose Redis hangs', () => {
       test('comes near those on refused senders and old leases, and to no other', async () => {

@@ -20,7 +20,7 @@ export interface RecordedSpan {
 }
 
 /** From now on, for good, every span is added to the list: a tracer stays with the first SDK that it finds. */
-export function recordSpans(): RecordedSpan[] {
+export function recordSpans(onEnd: (span: RecordedSpan) => void = () => undefined): RecordedSpan[] {
   const spans: RecordedSpan[] = [];
   const startSpan = (name: string, { kind = 0 }: SpanOptions = {}, context?: Context): Span => {
     const parent = context && trace.getSpanContext(context);
@@ -30,20 +30,23 @@ export function recordSpans(): RecordedSpan[] {
       spanId: randomBytes(8).toString('hex'),
     };
     spans.push(recorded);
-    return spanOver(recorded);
+    return spanOver(recorded, onEnd);
   };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) as unknown as Tracer });
   return spans;
 }
 
-function spanOver(recorded: RecordedSpan): Span {
+function spanOver(recorded: RecordedSpan, onEnd: (span: RecordedSpan) => void): Span {
   const span = {
     spanContext: () => ({ traceId: recorded.traceId, spanId: recorded.spanId, traceFlags: 1 }),
     setAttribute: (_: string, value: unknown) => {
       recorded.how = value;
       return span;
     },
-    end: () => void (recorded.isEnded = true),
+    end: () => {
+      recorded.isEnded = true;
+      onEnd(recorded);
+    },
   };
   return span as unknown as Span;
 }
