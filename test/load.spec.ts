@@ -292,6 +292,10 @@ test('what a body begins with is read back from its frame', () => {
   expect(readStamp(Buffer.from('{"messageType":"notification"}'))).toBeUndefined();
 });
 
+function titlesIn(section = ''): readonly string[] {
+  return [...section.matchAll(/<figcaption><h3>(.*?)<\/h3>/g)].map(([, title = '']) => title);
+}
+
 requires('kafka', 'redis')(
   'a small load with a killed gateway ends with a clean verdict, a table and a page',
   async () => {
@@ -311,7 +315,32 @@ requires('kafka', 'redis')(
       expect.arrayContaining(['kafka', 'redis', 'gateway-0', 'router-0']),
     );
     const page = pageOf(report);
-    expect(page.match(/<figure/g)?.length).toBeGreaterThan(10);
+    const [, delivery, connections, cpu, memory] = page.split(/<h2>/);
+    expect(titlesIn(delivery)).toEqual(
+      expect.arrayContaining([
+        ...['Rate', 'From POST to the device', 'From POST to 201', 'Latency by percentile'],
+      ]),
+    );
+    expect(titlesIn(connections)).toEqual([
+      'Connected devices',
+      'Devices that came back, per second',
+    ]);
+    const roles = [
+      'Gateway',
+      'Ingest',
+      'Router',
+      'Registration',
+      'Kafka',
+      'Redis',
+      'The load itself',
+    ];
+    for (const section of [cpu, memory])
+      expect(titlesIn(section).toSorted()).toEqual(roles.toSorted());
+    const overTime = page
+      .match(/<figure[\s\S]*?<\/figure>/g)
+      ?.filter((one) => !one.includes('by percentile'));
+    const marked = overTime?.filter((one) => one.includes('gateway-0: SIGKILL at'));
+    expect(marked).toEqual(overTime);
     expect(page).not.toMatch(/\b(src|href)=|https?:|@import|url\(/);
   },
   180_000,
