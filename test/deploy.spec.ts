@@ -151,7 +151,7 @@ interface Manifest {
     readonly egress?: readonly { readonly ports: readonly Port[]; readonly to?: unknown }[];
     readonly endpoints?: readonly { readonly port: string; readonly path: string }[];
   };
-  readonly data?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
 }
 interface PodSpec {
   readonly terminationGracePeriodSeconds?: number;
@@ -354,6 +354,18 @@ requires('helm').describe('the chart, rendered', () => {
     expect(gateway?.readinessGates).toEqual([
       { conditionType: 'target-health.elbv2.k8s.aws/devices' },
     ]);
+  });
+
+  test('the alerts and the dashboard go along as they are', () => {
+    const all = manifests(join(CHART, 'ci', 'production-values.yaml'));
+    const rule = all.find(({ kind }) => kind === 'PrometheusRule');
+    const map = all.find(({ kind, metadata }) => {
+      return kind === 'ConfigMap' && metadata.name === 'hg-heliograph-dashboard';
+    });
+    const alerts = readIn(DEPLOY, 'prometheus/heliograph.rules.yml');
+    expect(rule?.spec).toEqual(readYaml(alerts)[0]);
+    const { 'heliograph.json': page = '' } = map?.data ?? {};
+    expect(JSON.parse(page)).toEqual(JSON.parse(readIn(DEPLOY, 'grafana/heliograph.json')));
   });
 
   test('YAML’s own idea of `on` is undone', () => {
