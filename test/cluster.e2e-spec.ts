@@ -140,6 +140,24 @@ requires(...stores.needs).describe(`a cluster on ${stores.kind}`, () => {
     });
   });
 
+  test('while a gateway, a router and the registration are dead, senders notice nothing', async () => {
+    const device = await Device.greeted(cluster.gatewayUrl(0));
+    const { endpoint } = await device.register();
+    const dead = [cluster.gateways[1]!, cluster.routers[0]!, cluster.registrations[0]!];
+    await Promise.all(dead.map((service) => service.kill()));
+    const texts = Array.from({ length: 40 }, (_, i) => `meanwhile ${i}`);
+    for (const [i, text] of texts.entries()) {
+      expect((await post(cluster.at(i % 2, endpoint), text)).status).toBe(201);
+    }
+    await Promise.all(dead.map((service) => service.start()));
+    for (const text of texts) {
+      const frame = await device.next('notification', 30_000);
+      expect(payloadOf(frame)).toBe(text);
+      device.ack(frame);
+    }
+    await device.leave();
+  }, 60_000);
+
   describe('under load loses nothing and keeps its accounts', () => {
     let crowd: Crowd;
     let load: Load;
