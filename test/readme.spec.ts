@@ -89,6 +89,16 @@ test.each(commands())('the README names the command %s', (command) => {
   expect(readme).toMatch(new RegExp(`${command}(?![\\w:])`));
 });
 
+test.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'deploy/RUNBOOK.md'])(
+  'the files that %s names are there',
+  (document) => {
+    const text = readFileSync(join(ROOT, document), 'utf8');
+    const named = text.match(/(?<![\w/.-])(apps|libs|deploy|test)\/[\w./*<>-]*\w/g) ?? [];
+    const one = named.filter((path) => !/[*<>]/.test(path));
+    expect(one.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  },
+);
+
 /** From the heading to the next one of the same level or above. */
 function sectionUnder(heading: string): string {
   const lines = readme.split('\n');
