@@ -19,7 +19,7 @@ import {
 import { pathOf, requires } from './support/machine.js';
 import { describedMetrics, labelsByMetric } from './support/metric-names.js';
 import { askedSettings } from './support/readme-tables.js';
-import { ROOT } from './support/sources.js';
+import { ROOT, readSources } from './support/sources.js';
 import { readYaml } from './support/yaml.js';
 
 const DEPLOY = join(ROOT, 'deploy');
@@ -543,6 +543,18 @@ describe('dashboard and alerts', () => {
     );
     const words = [...runbook.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name = '']) => name);
     expect(words.filter((name) => !settings.has(name))).toEqual([]);
+  });
+
+  test('what the runbook quotes is on the dashboard, in a log, or a heading of the README', () => {
+    const files = ['grafana/heliograph.json', 'prometheus/heliograph.rules.yml', '../README.md'];
+    const code = readSources().filter(({ area, isTest }) => area !== 'test' && !isTest);
+    const said = [...files.map((path) => readIn(DEPLOY, path)), ...code.map(({ text }) => text)];
+    const quoted = readIn(DEPLOY, 'RUNBOOK.md').match(/(?<=“)[^”]+(?=”)/g) ?? [];
+    const unknown = quoted
+      .map((words) => words.replace(/\s+/g, ' '))
+      .filter((words) => !said.some((text) => text.includes(words)));
+    expect(quoted.length).toBeGreaterThan(5);
+    expect(unknown).toEqual([]);
   });
 
   test('accept to frame and accept to ack are heat maps', () => {
