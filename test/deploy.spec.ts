@@ -20,6 +20,7 @@ import { pathOf, requires } from './support/machine.js';
 import { describedMetrics, labelsByMetric } from './support/metric-names.js';
 import { askedSettings } from './support/readme-tables.js';
 import { ROOT, readSources } from './support/sources.js';
+import { startStandalone } from './support/standalone.js';
 import { readYaml } from './support/yaml.js';
 
 const DEPLOY = join(ROOT, 'deploy');
@@ -42,6 +43,19 @@ describe('the image', () => {
     const entry = readIn(DEPLOY, 'entry.mjs');
     const apps = /const APPS = \[(.*)\]/.exec(entry)?.[1]?.match(/\w+/g);
     expect(apps?.toSorted()).toEqual(readdirSync(join(ROOT, 'apps')).sort());
+  });
+
+  test('is healthy when its service is ready, and not before', async () => {
+    const [, command = ''] =
+      /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(readIn(DEPLOY, 'Dockerfile')) ?? [];
+    const [, ...args] = JSON.parse(command) as string[];
+    const service = await startStandalone();
+    onTestFinished(() => service.dispose());
+    const env = { OPS_PORT: String(service.ports.ops) };
+    const code = (): number | null => spawnSync(process.execPath, args, { env }).status;
+    expect(code()).toBe(0);
+    await service.kill();
+    expect(code()).toBe(1);
   });
 
   test('refuses what is no role', () => {
