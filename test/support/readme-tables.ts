@@ -92,12 +92,13 @@ function refusals(): Table {
 }
 
 function closeCodes(): Table {
-  const rows = Object.values(CLOSE_CODES).map(({ code: number, reason, isExpectedBack }) => [
-    String(number),
-    reason,
-    isExpectedBack ? 'yes' : 'no',
-  ]);
-  return { columns: ['Code', 'Reason', 'Comes back'], rows };
+  const rows = Object.entries(CLOSE_CODES).map(
+    ([name, { code: number, reason, isExpectedBack }]) => [
+      ...[String(number), reason, code(name)],
+      isExpectedBack ? 'yes' : 'no',
+    ],
+  );
+  return { columns: ['Code', 'Reason', 'In metrics', 'Comes back'], rows };
 }
 
 function limits(): Table {
