@@ -16,6 +16,7 @@ import type { RecordedSpan } from './support/recorded-spans.js';
 import { accepted, post } from './support/sender.js';
 import type { ServiceProcess } from './support/service-process.js';
 import { ROOT } from './support/sources.js';
+import { whileStopped } from './support/while-stopped.js';
 import { readYaml } from './support/yaml.js';
 
 const DEPLOY = join(ROOT, 'deploy');
@@ -172,18 +173,12 @@ requires('kafka', 'redis', 'prometheus', 'promtool').describe(
 
     describe('and whose Redis hangs', () => {
       test('comes near those on refused senders and old leases, and to no other', async () => {
-        cluster.redis.signal('SIGSTOP');
         const near = async (): Promise<readonly string[]> =>
           (await prometheus.rules())
             .filter(({ state }) => state !== 'inactive')
             .map(({ name }) => name);
-        try {
-          await expect
-            .poll(near, PATIENCE)
-            .toEqual(['HeliographRefusesSenders', 'HeliographLeaseIsOld']);
-        } finally {
-          cluster.redis.signal('SIGCONT');
-        }
+        const names = ['HeliographRefusesSenders', 'HeliographLeaseIsOld'];
+        await whileStopped(cluster.redis, () => expect.poll(near, PATIENCE).toEqual(names));
       }, 40_000);
     });
   },
