@@ -17,6 +17,7 @@ import type { Certificate } from './tls.js';
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk';
 /** A test's broker lives for seconds: it starts quickly, and never gets as fast as it might. */
 const JAVA_FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+const SCRAM_MECHANISMS = ['SCRAM-SHA-512', 'SCRAM-SHA-256'];
 /** A busy machine needs a minute for what takes four seconds otherwise. */
 const READY_WITHIN_MS = 120_000;
 
@@ -94,10 +95,12 @@ export async function startKafkaBrokers(): Promise<KafkaBrokers> {
 
 export async function startSecuredKafka(security: KafkaSecurity): Promise<SecuredKafka> {
   const [port, controllerPort, innerPort] = (await freePorts(3)) as [number, number, number];
-  const users = Object.entries(security.users).flatMap(([name, password]) => [
-    '--add-scram',
-    `SCRAM-SHA-512=[name=${name},password=${password}]`,
-  ]);
+  const users = Object.entries(security.users).flatMap(([name, password]) =>
+    SCRAM_MECHANISMS.flatMap((mechanism) => [
+      '--add-scram',
+      `${mechanism}=[name=${name},password=${password}]`,
+    ]),
+  );
   const listeners = securedListener({ port, controllerPort, innerPort }, security.certificate);
   const server = await formatted(port, listeners, users);
   return Object.assign(server, { innerBrokers: [`127.0.0.1:${innerPort}`] });
@@ -258,9 +261,13 @@ function securedListener(
     'advertised.listeners': outer,
     'inter.broker.listener.name': 'INNER',
     'listener.security.protocol.map': 'SECURED:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-    'listener.name.secured.scram-sha-512.sasl.jaas.config':
-      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    'sasl.enabled.mechanisms': SCRAM_MECHANISMS.join(','),
+    ...Object.fromEntries(
+      SCRAM_MECHANISMS.map((mechanism) => [
+        `listener.name.secured.${mechanism.toLowerCase()}.sasl.jaas.config`,
+        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+      ]),
+    ),
     'ssl.keystore.type': 'PEM',
     'ssl.keystore.location': keystore,
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
