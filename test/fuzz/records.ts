@@ -15,6 +15,7 @@ import {
   encodeNotification,
   encodeSubscriptionFact,
   peekNotification,
+  traceOf,
   type LogRecord,
   type StreamRecord,
 } from '#streams';
@@ -69,10 +70,21 @@ const inLog = (record: StreamRecord): LogRecord => ({ ...record, offset: 5, at: 
 
 const notifications = target('notification records', (dice) => {
   const record = damagedBytes(dice, RECORDS);
+  const { device } = peekNotification(record);
+  refuseAfterPeek(record);
   const again = encodeNotification(decodeNotification(record));
   if (!again.equals(record)) throw new Error(`${record.toString('hex')} is not canonical`);
-  if (peekNotification(record).device !== deviceOf(record)) throw new Error('peeked otherwise');
+  if (device !== deviceOf(record)) throw new Error('peeked otherwise');
 });
+
+/** A router that has peeked asks for the trace, whatever the rest of the record is. */
+function refuseAfterPeek(record: Buffer): void {
+  try {
+    traceOf(record);
+  } catch (cause) {
+    throw new Error(`${record.toString('hex')} throws after a peek`, { cause });
+  }
+}
 
 const announcement: Announcement = {
   ...{ offset: 2 ** 53 - 1, device, id, outcome: 'delivered', at: 1_800_000_000_000 },
