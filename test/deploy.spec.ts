@@ -3,7 +3,7 @@
  * `compose.e2e-spec.ts`.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -71,6 +71,8 @@ describe('compose', () => {
     readonly environment?: Readonly<Record<string, unknown>>;
     readonly stop_grace_period?: string;
     readonly read_only?: boolean;
+    readonly profiles?: readonly string[];
+    readonly volumes?: readonly string[];
   }
   const [file] = readYaml<{ services: Record<string, Service> }>(readIn(DEPLOY, 'compose.yaml'));
   const services = file?.services ?? {};
@@ -107,6 +109,40 @@ describe('compose', () => {
     expect(servers.sort()).toEqual(names.filter((name) => !name.startsWith('router')));
     const targets = readIn(DEPLOY, 'prometheus/prometheus.yml').matchAll(/'([\w-]+):9464'/g);
     expect([...targets].map(([, name]) => name).sort()).toEqual(names);
+  });
+
+  const mountsOf = (name: string) =>
+    (services[name]?.volumes ?? []).flatMap((volume) => {
+      const [, from = '', to = ''] = /^\.\/([^:]+):([^:]+)/.exec(volume) ?? [];
+      return from ? [{ from, to }] : [];
+    });
+
+  test('every file that a container is given is there', () => {
+    const all = Object.keys(services).flatMap(mountsOf);
+    expect(all.length).toBeGreaterThan(5);
+    expect(all.filter(({ from }) => !existsSync(join(DEPLOY, from)))).toEqual([]);
+    const prometheus = readIn(DEPLOY, 'prometheus/prometheus.yml');
+    const rules = mountsOf('prometheus').find(({ from }) => from.endsWith('.rules.yml'));
+    expect(readYaml<object>(prometheus)[0]).toMatchObject({ rule_files: [rules?.to] });
+  });
+
+  test('Grafana, where it is wanted, finds Prometheus and the dashboard', () => {
+    const provisioned = (what: string): string => readIn(DEPLOY, `grafana/provisioning/${what}`);
+    const [datasources] = readYaml<{ datasources: { type: string; url: string }[] }>(
+      provisioned('datasources/prometheus.yml'),
+    );
+    const [{ type, url } = { type: '', url: '' }] = datasources?.datasources ?? [];
+    expect([type, services[new URL(url).hostname]?.profiles]).toEqual([
+      'prometheus',
+      ['monitoring'],
+    ]);
+    const [dashboards] = readYaml<{ providers: { options: { path: string } }[] }>(
+      provisioned('dashboards/heliograph.yml'),
+    );
+    const given = mountsOf('grafana').find(({ from }) => from === 'grafana/heliograph.json')?.to;
+    expect(given).toBe(join(dashboards?.providers[0]?.options.path ?? '', 'heliograph.json'));
+    const home = services.grafana?.environment?.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH;
+    expect([services.grafana?.profiles, home]).toEqual([['monitoring'], given]);
   });
 
   test('gateways and ingests get PROXY v2, and believe it from the load balancer alone', () => {
