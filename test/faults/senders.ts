@@ -24,7 +24,10 @@ export class Senders {
   /** With TTL 0: they may take half a minute until they are dropped. */
   sendsInstants = true;
   private ledger: Ledger | undefined;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+  private readonly agent = new Agent({
+    ...{ keepAlive: true, maxSockets: Infinity },
+    timeout: POST_MS, // with one it heeds how long an ingest keeps a connection
+  });
   private readonly underWay = new Set<Promise<void>>();
   private readonly lastAccepted = new Map<Endpoint, Sent>();
   private readonly authorization: string;

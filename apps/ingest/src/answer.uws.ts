@@ -19,6 +19,13 @@ const CORS: HeaderLines = Object.entries(CORS_HEADERS);
 const PREFLIGHT: HeaderLines = [...CORS, ...Object.entries(PREFLIGHT_HEADERS)];
 const JSON_TYPE: HeaderLines = [...CORS, ['Content-Type', 'application/json']];
 
+/**
+ * uWebSockets.js ends a connection that is idle for 10 s, by a clock that ticks every 4. A sender that keeps
+ * connections for longer would write on one that is just being closed, and have no answer.
+ */
+export const IDLE_SECONDS_MIN = 8;
+const KEEP_ALIVE = `timeout=${IDLE_SECONDS_MIN}`;
+
 const REFUSAL_HEADERS = Object.fromEntries(
   Object.entries(REFUSALS).map(([name, row]) => [name, headersOf(row)]),
 ) as unknown as Readonly<Record<RefusalName, HeaderLines>>;
@@ -53,13 +60,16 @@ export function writeAccepted(
     res.writeStatus('201 Created').writeHeader('Location', location);
     res.writeHeader('TTL', String(ttlSeconds));
     writeLines(res, CORS);
-    res.end(undefined, mustClose);
+    endWith(res, undefined, mustClose);
   });
 }
 
 export function writeCanceled(res: HttpResponse, mustClose: boolean): void {
   res.cork(() => {
-    writeLines(res.writeStatus('204 No Content'), CORS).endWithoutBody(undefined, mustClose);
+    writeLines(res.writeStatus('204 No Content'), CORS);
+    // Given no length but the word that it must close, the library reports one of 2^63, and waits for as much.
+    if (mustClose) res.endWithoutBody(0, true);
+    else res.writeHeader('Keep-Alive', KEEP_ALIVE).endWithoutBody();
   });
 }
 
@@ -82,8 +92,13 @@ export function writeRefusal(
   res.cork(() => {
     writeLines(res.writeStatus(`${status} ${REASON_PHRASES[status]}`), REFUSAL_HEADERS[refusal]);
     if (allow !== undefined) res.writeHeader('Allow', allow);
-    res.end(isHead ? '' : body, mustClose);
+    endWith(res, isHead ? '' : body, mustClose);
   });
+}
+
+function endWith(res: HttpResponse, body: string | undefined, mustClose: boolean): void {
+  if (!mustClose) res.writeHeader('Keep-Alive', KEEP_ALIVE);
+  res.end(body, mustClose);
 }
 
 function writeLines(res: HttpResponse, lines: HeaderLines): HttpResponse {

@@ -423,6 +423,36 @@ describe('a connection', () => {
     expect((await door.notifications()).map((n) => n.payload.toString())).toEqual(['a', 'b']);
   });
 
+  test('stays open for as long as its answers say, whenever it was opened', async () => {
+    const { door, origin } = await open();
+    const { path } = await door.subscribed();
+    const again = async (afterMs: number): Promise<void> => {
+      await pause(afterMs);
+      const sender = await RawSender.to(origin);
+      await sender.send(head(path, { ...CRYPTO, 'Content-Length': 1 }), 'a').answered(1);
+      const idleMs = Number(/^keep-alive: timeout=(\d+)$/im.exec(sender.said)?.[1]) * 1_000;
+      await pause(idleMs - 300);
+      await sender.send(head(path, { ...CRYPTO, 'Content-Length': 1 }), 'b').answered(2);
+      expect(sender.statuses()).toEqual(['201', '201']);
+    };
+    // The clock that closes them ticks every 4 s.
+    await Promise.all([0, 1_000, 2_000, 3_000].map(again));
+  }, 30_000);
+
+  test('is kept for the next request after a DELETE that did something', async () => {
+    const { door, origin } = await open();
+    const { path } = await door.subscribed();
+    const sender = await RawSender.to(origin);
+    const posting = head(path, { ...CRYPTO, 'Content-Length': 1 });
+    await sender.send(posting, 'a').answered(1);
+    const location = /^location: (.*)$/im.exec(sender.said)?.[1] ?? '';
+    await sender.send(head(new URL(location).pathname, {}, 'DELETE')).answered(2);
+    expect(sender.said.match(/^content-length:.*/gim)).toEqual(['Content-Length: 0']); // of the 201
+    await sender.send(posting, 'b').answered(3);
+    expect(sender.statuses()).toEqual(['201', '204', '201']);
+    expect(sender.isClosed).toBe(false);
+  });
+
   test('answers HEAD without a body, so that the next answer is found', async () => {
     const { door, origin } = await open();
     const { path } = await door.subscribed();
@@ -607,6 +637,7 @@ describe('an answer', () => {
     await idle.send(posting).closed();
     expect(idle.statuses()).toEqual(['201', '201']);
     expect(idle.said).toMatch(/Connection: close/i);
+    expect(idle.said.match(/^keep-alive:/gim)).toHaveLength(1); // of the first
     await closing;
     doors.length = 0;
   });
