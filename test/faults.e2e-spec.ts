@@ -18,15 +18,17 @@ requires('kafka', 'redis').describe('a cluster under load', () => {
   }, 180_000);
   afterAll(() => arena?.close());
 
-  const goesOn = (when: string, act: Fault['act'], losesView = false): void =>
-    test(`goes on when ${when}`, () => arena.strike({ name: when, act, losesView }), 240_000);
+  const goesOn = (when: string, act: Fault['act'], more: Partial<Fault> = {}): void =>
+    test(`goes on when ${when}`, () => arena.strike({ name: when, act, ...more }), 240_000);
 
   goesOn('routers are killed amid bursts', async (stage) => {
     await routerKilledMidBurst(stage);
     expect(notes.at(-1)).toMatch(/^3 kills left batches of [1-9]\d* partitions to deliver again$/);
   });
-  goesOn('an ingest is killed', ({ cluster }) => killed(cluster.ingests[1]!));
-  goesOn('Redis is flushed', ({ cluster }) => cluster.redis.flush(), true);
+  goesOn('an ingest is killed', ({ cluster }) => killed(cluster.ingests[1]!), {
+    endsIngest: true,
+  });
+  goesOn('Redis is flushed', ({ cluster }) => cluster.redis.flush(), { losesView: true });
   goesOn('Kafka and a gateway are killed', async (stage) => {
     // What is now or never has half a minute: it would hold up the account.
     stage.senders.sendsInstants = false;

@@ -58,6 +58,7 @@ export class Arena {
   private ticking: NodeJS.Timeout | undefined;
   private faultAt = 0;
   private losesView = false;
+  private endsIngest = false;
   private readonly drift = new Map<Outcome, number>();
 
   private constructor(
@@ -104,6 +105,7 @@ export class Arena {
     this.ledger = new Ledger();
     this.log.begin();
     this.losesView = false;
+    this.endsIngest = false;
     const now = performance.now();
     for (const client of this.clients) client.stir(now);
     this.ticking = setInterval(() => {
@@ -118,6 +120,7 @@ export class Arena {
   async strike(fault: Fault): Promise<void> {
     const { cluster, senders, scale } = this;
     if (fault.losesView) this.losesView = true;
+    if (fault.endsIngest) this.endsIngest = true;
     await fault.act({ cluster, senders, say: scale.say });
     await this.ready();
     await this.load(scale.after);
@@ -135,7 +138,7 @@ export class Arena {
     return {
       ...findings,
       ...{ name, perSecond, quietAfter },
-      complaints: [...findings.complaints, ...(await this.ghosts())],
+      complaints: [...findings.complaints, ...(await this.ghosts()), ...this.silence()],
       accepted: ledger.count(201),
       unavailable: ledger.count(503),
       broken: ledger.count(
@@ -151,6 +154,12 @@ export class Arena {
     this.senders.end();
     await this.cluster.dispose();
     await Promise.all(this.clients.map((client) => client.leave()));
+  }
+
+  private silence(): readonly string[] {
+    const silent = this.ledger.count(0);
+    const isWrong = silent > 0 && !this.endsIngest;
+    return isWrong ? [`${silent} POSTs had no answer, and no ingest had ended`] : [];
   }
 
   /** Each has said so once: on a machine that is busy with something else one or another may be away for a moment. */

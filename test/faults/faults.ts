@@ -18,6 +18,8 @@ export interface Stage {
 export interface Fault {
   readonly name: string;
   readonly losesView?: boolean;
+  /** Senders' connections to it break; after any other fault each POST has been answered. */
+  readonly endsIngest?: boolean;
   readonly act: (stage: Stage) => Promise<void>;
 }
 
@@ -28,9 +30,9 @@ const ROUTER_KILLS = 3;
 export const FAULTS: readonly Fault[] = [
   { name: 'gateway-kill', act: ({ cluster }) => killed(cluster.gateways[1]!) },
   { name: 'router-kill', act: routerKilledMidBurst },
-  { name: 'ingest-kill', act: ({ cluster }) => killed(cluster.ingests[1]!) },
+  { name: 'ingest-kill', endsIngest: true, act: ({ cluster }) => killed(cluster.ingests[1]!) },
   { name: 'registration-kill', act: ({ cluster }) => killed(cluster.registrations[0]!) },
-  { name: 'rolling-restart', act: rollingRestart },
+  { name: 'rolling-restart', endsIngest: true, act: rollingRestart },
   { name: 'kafka-restart', act: (stage) => kafkaEnded(stage, 'SIGTERM') },
   { name: 'kafka-kill', act: (stage) => kafkaEnded(stage, 'SIGKILL') },
   { name: 'flushall', losesView: true, act: ({ cluster }) => cluster.redis.flush() },
@@ -126,6 +128,7 @@ function clocks(role: string, of: (cluster: Cluster) => ServiceProcess): readonl
   ] as const;
   return shifts.map(([word, shiftMs]) => ({
     name: `${role}-clock-${word}`,
+    endsIngest: role === 'ingest',
     act: ({ cluster }) => shifted(of(cluster), shiftMs),
   }));
 }
