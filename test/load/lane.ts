@@ -1,6 +1,7 @@
 /**
- * One keep-alive connection of a sender, one POST at a time. An ingest that refuses the connection is passed over, as
- * a load balancer does; a request that may have been read is never sent again.
+ * One keep-alive connection of a sender, one POST at a time; a new one after an answer that says that it was the
+ * last. An ingest that refuses the connection is passed over, as a load balancer does; a request that may have been
+ * read is never sent again.
  */
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
@@ -15,12 +16,15 @@ export interface Answer {
 
 const NONE: Answer = { status: 0, saysWhen: false };
 const CONNECT_WITHIN_MS = 3_000;
+/** As Node's `fetch`: an ingest ends what is idle for about 10 s, and a request that meets that has no answer. */
+const IDLE_MS_MAX = 4_000;
 
 export class Lane {
   private socket: Socket | undefined;
   private rest = '';
   private answered: ((answer: Answer) => void) | undefined;
   private askedMs = 0;
+  private answeredMs = 0;
 
   constructor(
     private ingests: readonly Address[],
@@ -33,6 +37,7 @@ export class Lane {
   }
 
   async post(request: Buffer): Promise<Answer> {
+    if (performance.now() - this.answeredMs > IDLE_MS_MAX) this.leave();
     const socket = this.socket ?? (await this.open());
     if (socket === undefined) return NONE;
     return new Promise((resolve) => {
@@ -78,7 +83,8 @@ export class Lane {
     socket.on('data', (text) => this.read(String(text)));
     socket.on('error', () => undefined);
     socket.on('close', () => {
-      if (this.socket === socket) this.socket = undefined;
+      if (this.socket !== socket) return;
+      this.socket = undefined;
       this.answer(NONE);
     });
   }
@@ -88,8 +94,16 @@ export class Lane {
     const status = statusOf(this.rest);
     if (status === undefined) return;
     const saysWhen = /\r\nretry-after: \d+\r\n/i.test(this.rest);
+    if (/\r\nconnection: close\r\n/i.test(this.rest)) this.leave();
     this.rest = '';
+    this.answeredMs = performance.now();
     this.answer({ status, saysWhen });
+  }
+
+  /** The next POST goes over another. */
+  private leave(): void {
+    this.socket?.end();
+    this.socket = undefined;
   }
 
   private answer(answer: Answer): void {
