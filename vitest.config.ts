@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     include: ['{apps,libs,test}/**/*.{spec,e2e-spec}.ts'],
     // Needs a container engine and built images: `npm run test:compose`.
-    exclude: process.env.TEST_COMPOSE ? [] : ['test/compose.e2e-spec.ts'],
+    exclude: process.env.TEST_COMPOSE ? [] : ['test/compose*.e2e-spec.ts'],
     // Files that take long wait for processes: one at a time, the default on two cores, would leave one of them idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: { sequencer: SideBySide },

@@ -1,104 +1,28 @@
-/** `deploy/compose.yaml` as people start it: the image, the load balancer, and containers that die. */
+/** `deploy/compose.yaml` as people start it: the load balancer, a browser, and containers that die. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestBrowser } from './support/browser.js';
 import { startCompose, type Compose } from './support/compose.js';
+import { askForQuote } from './support/demo-site.js';
 import { Device, payloadOf } from './support/device.js';
+import { launchFirefox } from './support/firefox.js';
 import { requires } from './support/machine.js';
+import { MeridianPage } from './support/meridian-page.js';
 import { accepted, post } from './support/sender.js';
+import { Watched } from './support/watched.js';
 
-const IMAGE_MB_MAX = 300;
 const IDLE_MIB_MAX = 130;
 const START_SECONDS_MAX = 4;
 const STARTS_MAX = 3;
-const image = process.env.TEST_IMAGE ?? '';
+const GATEWAYS = ['gateway-0', 'gateway-1', 'gateway-2'];
+const CONNECTIONS = /^heliograph_gateway_connections (\d+)$/m;
+/** What a visitor may ask the site for at once. */
+const QUOTES = 10;
+const QUOTE = /[A-Z]{4}\d+\.\d\d[+−]?\d+\.\d\d/;
 
 /** For the figures of the README. */
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-/** What a container of the image says and how it ends; nothing of it can be written. */
-function runImage(...args: readonly string[]): { readonly said: string; readonly code: number } {
-  const flags = ['run', '--rm', '--read-only', '--cap-drop', 'ALL', '--network', 'none'];
-  const ran = spawnSync('docker', [...flags, ...args], { encoding: 'utf8', timeout: 60_000 });
-  return { said: `${ran.stdout}${ran.stderr}`, code: ran.status ?? -1 };
-}
-
-requires('docker').describe('the image', () => {
-  test('is small and runs as nobody in particular', () => {
-    const format = '{{.Size}} {{.Config.User}}';
-    const { stdout } = spawnSync('docker', ['image', 'inspect', '--format', format, image], {
-      encoding: 'utf8',
-    });
-    const [size, user] = stdout.trim().split(' ');
-    expect(Number(size) / 1e6).toBeLessThan(IMAGE_MB_MAX);
-    expect(user).toBe('1000:1000');
-  });
-
-  test('holds one binary of uWebSockets.js, no second Node, no tests and no compiler', () => {
-    const look = `
-      const { readdirSync } = require('node:fs');
-      const all = readdirSync('/app', { recursive: true }).map(String);
-      const bad = /(^|\\/)(node-linux-|typescript\\/|vitest\\/)|^dist.*\\.spec\\.js$|\\.ts$/;
-      console.log(JSON.stringify([all.filter((one) => one.endsWith('.node')), all.filter((one) => bad.test(one))]));`;
-    const { said } = runImage('--entrypoint', 'node', image, '-e', look);
-    const [binaries, superfluous] = JSON.parse(said) as [string[], string[]];
-    expect(binaries.filter((one) => one.includes('uWebSockets.js'))).toHaveLength(1);
-    expect(superfluous).toEqual([]);
-  });
-
-  test('without settings names all that it lacks at once', () => {
-    const { said, code } = runImage(image, 'gateway');
-    expect(code).toBe(1);
-    for (const name of ['KAFKA_BROKERS', 'REDIS_URL', 'ENDPOINT_KEYS', 'PUBLIC_GATEWAY_URL']) {
-      expect(said).toContain(`${name} is required`);
-    }
-  });
-
-  test('without a role, or with one that is none, names the roles', () => {
-    expect(runImage(image)).toEqual(runImage(image, ''));
-    const { said, code } = runImage(image, 'gatway');
-    expect(code).toBe(1);
-    expect(said).toMatch(/gateway, ingest, router, registration.*“gatway”/);
-  });
-
-  test('refuses a secret that is given twice, and a file that it cannot read', () => {
-    const { said, code } = runImage(
-      ...['-e', 'REDIS_URL=redis://redis', '-e', 'REDIS_URL_FILE=/a'],
-      ...['-e', 'ENDPOINT_KEYS_FILE=/none', image, 'router'],
-    );
-    expect(code).toBe(1);
-    expect(said).toMatch(/REDIS_URL and REDIS_URL_FILE are both set/);
-    expect(said).toMatch(/ENDPOINT_KEYS_FILE: \/none must be a file/);
-  });
-
-  test('ends at once on SIGTERM while it waits for its stores', async () => {
-    const settings = {
-      KAFKA_BROKERS: '127.0.0.1:1',
-      REDIS_URL: 'redis://127.0.0.1:1',
-      ENDPOINT_KEYS: Buffer.alloc(32, 1).toString('base64url'),
-    };
-    const env = Object.entries(settings).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
-    const started = spawnSync('docker', ['run', '-d', ...env, image, 'router'], {
-      encoding: 'utf8',
-    });
-    const id = started.stdout.trim();
-    // Only what has begun can listen to signals: it says that it waits.
-    for (let tries = 0; tries < 60; tries++) {
-      const { stdout, stderr } = spawnSync('docker', ['logs', id], { encoding: 'utf8' });
-      if (stdout + stderr !== '') break;
-      await pause(250);
-    }
-    const began = performance.now();
-    spawnSync('docker', ['stop', '-t', '20', id]);
-    const took = performance.now() - began;
-    const { stdout } = spawnSync('docker', ['inspect', '-f', '{{.State.ExitCode}}', id], {
-      encoding: 'utf8',
-    });
-    spawnSync('docker', ['rm', '-f', id]);
-    expect([0, 143]).toContain(Number(stdout));
-    expect(took).toBeLessThan(15_000);
-  }, 60_000);
-});
 
 requires('docker').describe('compose up', () => {
   let cluster: Compose;
@@ -177,6 +101,77 @@ requires('docker').describe('compose up', () => {
     expect(status).toBe('201');
     device.ack(await device.next('notification'));
     await device.leave();
+  });
+
+  requires('firefox').describe('for a visitor with stock firefox', () => {
+    let browser: TestBrowser;
+    let page: MeridianPage;
+    afterAll(() => browser?.close(), 30_000);
+
+    /** The gateways that hold a connection: of this visitor, when nobody else is there. */
+    async function holders(): Promise<readonly string[]> {
+      const held = await Promise.all(
+        GATEWAYS.map(async (gateway) => {
+          const metrics = await cluster.ask(gateway, '/metrics').catch(() => '');
+          return Number(CONNECTIONS.exec(metrics)?.[1]) > 0 ? [gateway] : [];
+        }),
+      );
+      return held.flat();
+    }
+
+    test('the page subscribes through the load balancer, and a quote becomes text on it', async () => {
+      await expect.poll(holders, { timeout: 15_000 }).toEqual([]);
+      browser = await launchFirefox({ gatewayUrl: cluster.gatewayUrl });
+      page = await MeridianPage.open(browser, cluster.demoUrl);
+      await page.subscribe();
+      await page.ask();
+      await page.says('[data-step="6"] .summary', 'POST 201');
+      await page.says('[data-step="7"] .summary', 'acknowledged');
+      await expect.poll(() => page.states()).toEqual(Array.from({ length: 8 }, () => 'done'));
+      expect(await page.text('#client-name')).toBe('Firefox');
+      expect(await page.text('#arrivals li:first-child')).toMatch(QUOTE);
+    }, 60_000);
+
+    test('quotes that are sent while its gateway is killed arrive over another', async () => {
+      const id = await page.subscriberId();
+      const before = await holders();
+      expect(before).toHaveLength(1);
+      const [victim = ''] = before;
+      const asked = new Set<number>();
+      const arrived = new Set<number>();
+      for (let i = 0; i < QUOTES; i++) {
+        if (i === QUOTES / 2) await cluster.kill(victim);
+        const { status, number } = await askForQuote(cluster.demoUrl, id);
+        expect(status).toBe(202);
+        asked.add(number ?? 0);
+      }
+      const missing = async (): Promise<readonly number[]> => {
+        for (const number of await page.numbers()) arrived.add(number);
+        return [...asked].filter((number) => !arrived.has(number));
+      };
+      await expect.poll(missing, { timeout: 60_000, interval: 100 }).toEqual([]);
+      const others = GATEWAYS.filter((gateway) => gateway !== victim);
+      await cluster.start(victim);
+      await cluster.ready();
+      const now = await holders();
+      expect(now).toHaveLength(1);
+      expect(others).toContain(now[0]);
+      // Its quotes would wait for it for the rest of this file.
+      await page.unsubscribe();
+    }, 120_000);
+
+    test('`npm run firefox` opens the demo in one that connects to the load balancer', async () => {
+      await browser.close();
+      await expect.poll(holders, { timeout: 15_000 }).toEqual([]);
+      const { PATH = '', HOME = '', TEST_FIREFOX = '' } = process.env;
+      const env = { PATH, HOME, TEST_FIREFOX, DEMO_PORT: new URL(cluster.demoUrl).port };
+      const args = ['dist/test/support/open-firefox.js', '--headless'];
+      const opened = new Watched(spawn(process.execPath, args, { env }));
+      await opened.until(new RegExp(`its push service is ${cluster.gatewayUrl}`));
+      await expect.poll(holders, { timeout: 30_000 }).toHaveLength(1);
+      opened.process.kill('SIGTERM');
+      expect(await opened.end).toMatchObject({ code: 0, stderr: '' });
+    }, 90_000);
   });
 
   test('idle services are small', async () => {

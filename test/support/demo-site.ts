@@ -38,13 +38,7 @@ export class DemoSite {
 
   /** The status of the site's answer: 202, or 404 once it has forgotten the subscriber. */
   async ask(subscriberId: string): Promise<number> {
-    const answer = await fetch(`${this.url}api/subscriptions/${subscriberId}/quotes`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{}',
-    });
-    await answer.arrayBuffer();
-    return answer.status;
+    return (await askForQuote(this.url, subscriberId)).status;
   }
 
   /** SIGTERM; the exit code. */
@@ -52,4 +46,18 @@ export class DemoSite {
     this.watched.process.kill('SIGTERM');
     return (await this.watched.end).code;
   }
+}
+
+/** What the button of the page does. `number`: the quote's, when it is on its way. */
+export async function askForQuote(
+  siteUrl: string,
+  subscriberId: string,
+): Promise<{ readonly status: number; readonly number?: number }> {
+  const answer = await fetch(new URL(`api/subscriptions/${subscriberId}/quotes`, siteUrl), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  const { number } = (await answer.json()) as { number?: number };
+  return { status: answer.status, ...(number !== undefined && { number }) };
 }

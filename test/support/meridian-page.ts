@@ -49,6 +49,13 @@ export class MeridianPage {
     return this.text('#arrivals li:first-child');
   }
 
+  /** The numbers of the quotes in the list, which has the latest twelve. */
+  numbers(): Promise<readonly number[]> {
+    return this.page.$$eval('#arrivals li', (items) =>
+      items.map((item) => Number(item.dataset['number'])),
+    );
+  }
+
   /** Waits until what `selector` finds says so. */
   async says(selector: string, words: string): Promise<void> {
     const isSaid = (where: string, wanted: string): boolean =>
