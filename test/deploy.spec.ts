@@ -98,8 +98,23 @@ describe('compose', () => {
   test.each(ours)('%s writes nothing and may drain', (_, service) => {
     expect(service.read_only).toBe(true);
     const seconds = (text: unknown): number => Number(/(\d+)/.exec(String(text))?.[1]);
-    const { DRAIN_SECONDS } = service.environment ?? {};
-    expect(seconds(service.stop_grace_period)).toBeGreaterThan(seconds(DRAIN_SECONDS) + 10);
+    const { NOTICE_SECONDS, DRAIN_SECONDS } = service.environment ?? {};
+    const lasts = seconds(NOTICE_SECONDS) + seconds(DRAIN_SECONDS) + 10;
+    expect(seconds(service.stop_grace_period)).toBeGreaterThan(lasts);
+  });
+
+  test('the load balancer sees that a service stops while that still takes connections', () => {
+    const said = readIn(DEPLOY, 'haproxy/haproxy.cfg').match(/^ {2}default-server check .*$/m)?.[0];
+    const [inter = 0, fastinter = 0, fall = 0] = ['inter', 'fastinter', 'fall'].map((word) => {
+      const [, number, unit] = new RegExp(` ${word} (\\d+)(ms|s)?`).exec(said ?? '') ?? [];
+      return Number(number) / (unit === 'ms' ? 1_000 : 1);
+    });
+    const sees = inter + (fall - 1) * fastinter;
+    for (const [name, { environment }] of ours) {
+      const notice = /\d+/.exec(String(environment?.NOTICE_SECONDS))?.[0];
+      // A second for what the checks take.
+      expect(Number(notice), name).toBeGreaterThanOrEqual(sees + 1);
+    }
   });
 
   test('the load balancer and Prometheus know every service by its name', () => {
@@ -215,7 +230,6 @@ interface PodSpec {
     readonly image: string;
     readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
     readonly env: readonly { name: string; value?: string; valueFrom?: Record<string, unknown> }[];
-    readonly lifecycle?: { preStop: { exec: { command: readonly string[] } } };
     readonly securityContext: Readonly<Record<string, unknown>>;
   }[];
 }
@@ -258,12 +272,18 @@ requires('helm').describe('the chart, rendered', () => {
     expect(helm('lint', '--strict', CHART, '-f', values)).toMatchObject({ code: 0 });
   });
 
-  test.each(VALUES)('%s gives a gateway more time than its drain takes', (values) => {
-    const { gateway } = pods(manifests(values));
+  test.each(VALUES)('%s gives each service more time than its end takes', (values) => {
+    const { gateway, ingest, registration, router } = pods(manifests(values));
+    const notice = Number(valueOf(gateway, 'NOTICE_SECONDS') ?? 5);
     const drain = Number(valueOf(gateway, 'DRAIN_SECONDS') ?? 30);
-    const preStop = Number(gateway?.containers[0]?.lifecycle?.preStop.exec.command[1] ?? 0);
-    // Two farewells of 5 s follow a drain.
-    expect(gateway?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drain + preStop + 10);
+    // Two farewells of 5 s follow a drain; idle connections of senders are waited for as long as the notice again, and
+    // answers that are owed then for 10 s.
+    const all = { gateway: notice + drain, ingest: 2 * notice, registration: notice, router: 0 };
+    const graces = { gateway, ingest, registration, router };
+    for (const [role, lasts] of Object.entries(all)) {
+      const { terminationGracePeriodSeconds } = graces[role as keyof typeof graces] ?? {};
+      expect(terminationGracePeriodSeconds, role).toBeGreaterThanOrEqual(lasts + 10);
+    }
   });
 
   test.each(VALUES)('%s has no secret in a manifest, only references', (values) => {

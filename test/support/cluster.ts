@@ -87,6 +87,8 @@ export class Cluster {
       PUBLIC_ENDPOINT_URL: this.publicEndpointUrl,
       PUBLIC_GATEWAY_URL: `ws://${HOST}:${gatewayPorts[0]}/`,
       ENDPOINT_KEYS: randomBytes(32).toString('base64url'),
+      // No load balancer stands before them.
+      NOTICE_SECONDS: '0',
       DRAIN_SECONDS: '1',
       // What was missed comes late; a test does not wait five minutes for it.
       RECHECK_INTERVAL_MS: '4000',

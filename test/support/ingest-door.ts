@@ -100,6 +100,7 @@ export class IngestDoor {
       host: '127.0.0.1',
       port: 0,
       trustedProxies: [],
+      noticeSeconds: 0,
       payloadBytesMax: 4_096,
       appendDeadlineMs: 5_000,
       bodyBytesInFlightMax: 67_108_864,

@@ -80,6 +80,7 @@ test('a gateway starts, delivers, shows its work, and drains', async () => {
     GATEWAY_PORT: `${port}`,
     GATEWAY_ID: 'g',
     PUBLIC_GATEWAY_URL: url,
+    NOTICE_SECONDS: '1',
   };
   const config = gatewayConfig(new EnvReader(env), { partitions: 1 });
   const module = GatewayModule.forRoot(config, Ports.over(field));
@@ -119,8 +120,15 @@ test('a gateway starts, delivers, shows its work, and drains', async () => {
     expect(text).toContain(line);
   }
 
+  // Whoever has not yet seen that it stops still sends devices here: they are served.
+  health.serving();
   const closed = app.close();
-  expect((await phone.closed).code).toBe(1001);
+  await expect.poll(async () => (await health.report('ready')).checks.service).toBe('draining');
+  const late = await Device.greeted(url);
+  expect((await late.register()).status).toBe(200);
+  expect((await Promise.all([phone.closed, late.closed])).map(({ code }) => code)).toEqual([
+    1001, 1001,
+  ]);
   await closed;
   app = undefined;
   expect((await health.report('ready')).checks.service).toBe('draining');

@@ -59,7 +59,7 @@ export class GatewayModule
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.health.draining();
+    await this.health.draining(this.config.door.noticeSeconds);
     this.server.stopListening();
     await this.gateway.drain();
   }

@@ -15,6 +15,7 @@ describe('the settings of an ingest', () => {
       host: '0.0.0.0',
       port: 8_081,
       trustedProxies: [],
+      noticeSeconds: 5,
       partitions: 32,
       publicEndpointUrl: 'https://push.example',
       payloadBytesMax: 4_096,

@@ -6,6 +6,7 @@ export class IngestConfig {
   readonly port: number;
   readonly tls?: TlsFiles;
   readonly trustedProxies: readonly string[];
+  readonly noticeSeconds: number;
   /** Origin of endpoints and of `Location`, and the VAPID audience; no trailing slash. */
   readonly publicEndpointUrl: string;
   readonly partitions: number;
@@ -21,11 +22,12 @@ export class IngestConfig {
   readonly vapidTokensMax: number;
 
   constructor(env: EnvReader, { partitions }: { readonly partitions: number }) {
-    const { host, tls, trustedProxies } = doorSettings(env);
+    const { host, tls, trustedProxies, noticeSeconds } = doorSettings(env);
     this.host = host;
     this.port = env.port('INGEST_PORT', 8081, 'ingest: `/wpush/…`, `/m/…`');
     if (tls) this.tls = tls;
     this.trustedProxies = trustedProxies;
+    this.noticeSeconds = noticeSeconds;
     this.partitions = partitions;
     this.publicEndpointUrl = publicEndpointUrl(env);
     this.payloadBytesMax = env.integer('PAYLOAD_BYTES_MAX', {

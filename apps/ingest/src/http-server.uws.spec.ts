@@ -554,14 +554,18 @@ describe('a connection', () => {
     expect((await statuses(fields(97)))[1]).toBe('431');
   });
 
-  test('that is idle has one more second at a stopping server, and is ended then', async () => {
-    const { door, origin } = await open({ lastRequests: 'real' });
+  test.each([
+    ['one more second', 0],
+    ['as long as the notice', 2],
+  ])('that is idle has %s at a stopping server, and is ended then', async (_, noticeSeconds) => {
+    const { door, origin } = await open({ lastRequests: 'real', noticeSeconds });
     const idle = await RawSender.to(origin);
     await idle.send(head('/nowhere', {}, 'GET')).answered();
     const began = performance.now();
     const closing = door.close();
     await idle.closed();
-    expect(performance.now() - began).toBeGreaterThanOrEqual(950);
+    const least = Math.max(1_000, noticeSeconds * 1_000) - 50;
+    expect(performance.now() - began).toBeGreaterThanOrEqual(least);
     expect(idle.statuses()).toEqual(['404']);
     await closing;
     doors.length = 0;

@@ -40,8 +40,8 @@ const DROPPED_BYTES_MAX = 1_048_576;
 const DEADLINE_LOOK_MS = 100;
 /** How long a stopping server waits for the answers that it owes. */
 const CLOSE_WAIT_MS = 10_000;
-/** Senders with an idle connection have this long to use it once more. */
-const LAST_REQUESTS_MS = 1_000;
+/** Senders with an idle connection have as long as the notice to use it once more, and this long at least. */
+const LAST_REQUESTS_MIN_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
 const NOBODY: Receiver = { device: '', subscription: '' } as unknown as Receiver;
 const UNAVAILABLE: Refused = { kind: 'refused', refusal: 'unavailable' };
@@ -62,7 +62,7 @@ export class IngestServer {
   constructor(
     private readonly parts: IngestServerParts,
     private readonly config: IngestServerConfig,
-    private readonly lastRequestsMs = LAST_REQUESTS_MS,
+    private readonly lastRequestsMs = Math.max(LAST_REQUESTS_MIN_MS, config.noticeSeconds * 1_000),
   ) {
     this.proxies = new TrustedProxies(config.trustedProxies);
     this.locationPrefix = `${config.publicEndpointUrl}/m/`;

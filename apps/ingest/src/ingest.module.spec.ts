@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { expect, test } from 'vitest';
@@ -21,6 +23,7 @@ test('the module opens its port when the application is up, shows what it counts
     HOST: '127.0.0.1',
     INGEST_PORT: '0',
     PUBLIC_ENDPOINT_URL: 'https://push.example',
+    NOTICE_SECONDS: '1',
   });
   const config = ingestConfig(env, { partitions: 1 });
   env.finish();
@@ -48,7 +51,16 @@ test('the module opens its port when the application is up, shows what it counts
       'heliograph_ingest_refused_total{refusal="receiver_unknown",errno="102"} 1',
     );
     expect(text).toContain('heliograph_ingest_accepted_total 0');
-    await app.close();
+    // Whoever has not yet seen that it stops still sends requests here: they are answered, and connections stay.
+    const closed = app.close();
+    await expect.poll(async () => (await health.report('ready')).checks.service).toBe('draining');
+    const agent = new Agent({ keepAlive: true });
+    const [late] = (await once(get(`${origin}/x`, { agent }), 'response')) as [IncomingMessage];
+    late.resume();
+    expect(late.statusCode).toBe(404);
+    expect(late.headers.connection).not.toBe('close');
+    await closed;
+    agent.destroy();
     await expect(fetch(origin)).rejects.toThrow();
     expect((await health.report('ready')).ok).toBe(false);
   } finally {

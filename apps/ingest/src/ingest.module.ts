@@ -67,7 +67,7 @@ export class IngestModule implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.health.draining();
+    await this.health.draining(this.config.noticeSeconds);
     await this.server.close();
   }
 }

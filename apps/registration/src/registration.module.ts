@@ -33,6 +33,7 @@ export { restAdapter, serveDocs } from './rest-adapter.js';
 export class RegistrationModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
     private readonly unseenDevices: UnseenDevices,
+    private readonly config: RegistrationConfig,
     private readonly health: Health,
     @Optional() private readonly orphanedStreams?: OrphanedStreams,
   ) {}
@@ -53,7 +54,7 @@ export class RegistrationModule implements OnApplicationBootstrap, BeforeApplica
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.health.draining();
+    await this.health.draining(this.config.door.noticeSeconds);
     await this.unseenDevices.stop();
     await this.orphanedStreams?.stop();
   }

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -53,7 +54,10 @@ interface DoorOptions {
 
 async function open({ env = {}, registrar = registrarOn, isKeeperAway }: DoorOptions = {}) {
   const field = await Field.open();
-  const reader = new EnvReader({ HOST: '127.0.0.1', REGISTRATION_PORT: '0', ...env });
+  const reader = new EnvReader({
+    ...{ HOST: '127.0.0.1', REGISTRATION_PORT: '0', NOTICE_SECONDS: '0' },
+    ...env,
+  });
   const config = registrationConfig(reader);
   reader.finish();
   const said: Record<string, unknown>[] = [];
@@ -382,5 +386,17 @@ describe('the door', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  test('that is told to stop goes on until load balancers have seen that it is not ready', async () => {
+    const door = await open({ env: { NOTICE_SECONDS: '1' } });
+    const closed = door.app.close();
+    await expect.poll(async () => (await door.health.report('ready')).ok).toBe(false);
+    const asked = httpRequest(`${door.url}/openapi.json`, { agent: false }).end();
+    const [answer] = (await once(asked, 'response')) as [{ statusCode: number; resume(): void }];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+    await closed;
+    await expect(fetch(door.url)).rejects.toThrow();
   });
 });

@@ -41,6 +41,11 @@ describe('with nothing set', () => {
 });
 
 describe('what is set', () => {
+  test('is what gives notice of an end, for a process that stands behind a load balancer', () => {
+    expect(read({}).gateway.door.noticeSeconds).toBe(0);
+    expect(read({ NOTICE_SECONDS: '7' }).gateway.door.noticeSeconds).toBe(7);
+  });
+
   test('moves the addresses that are made of it', () => {
     const config = read({ INGEST_PORT: '9001', GATEWAY_PORT: '9002', HOST: '0.0.0.0' });
     expect(addressesOf(config)).toMatchObject({

@@ -50,11 +50,12 @@ export function standaloneConfig(env: EnvReader): StandaloneConfig {
   return new StandaloneConfig(env);
 }
 
-/** What services require, one machine knows: it is reached by its loopback address. */
+/** What services require, one machine knows: it is reached by its loopback address, and nothing stands before it. */
 function presetAddresses(env: EnvReader): void {
   const secure = env.text('TLS_CERT_FILE', { optional: true, doc: '' }) ? 's' : '';
   env.preset({
     HOST: '127.0.0.1',
+    NOTICE_SECONDS: '0',
     PUBLIC_ENDPOINT_URL: `http${secure}://127.0.0.1:${env.port('INGEST_PORT', 8_081)}`,
     PUBLIC_GATEWAY_URL: `ws${secure}://127.0.0.1:${env.port('GATEWAY_PORT', 8_080)}/`,
   });

@@ -38,8 +38,8 @@ export class StandaloneModule implements BeforeApplicationShutdown {
   }
 
   /** The outermost module: this comes before any other ends. */
-  beforeApplicationShutdown(): void {
-    this.health.draining();
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.health.draining(this.config.gateway.door.noticeSeconds);
     const seconds = this.config.gateway.times.drainSeconds + FAREWELL_SECONDS;
     const late = (): never =>
       exitBecause(

@@ -12,6 +12,8 @@ export interface DoorSettings {
   /** Absent: plain. */
   readonly tls?: TlsFiles;
   readonly trustedProxies: readonly string[];
+  /** A service that is told to stop goes on for so long, not ready any more. */
+  readonly noticeSeconds: number;
 }
 
 export function doorSettings(env: EnvReader): DoorSettings {
@@ -24,6 +26,12 @@ export function doorSettings(env: EnvReader): DoorSettings {
       shown: 'none',
       doc: 'addresses or CIDR ranges whose word about a client’s address is believed',
       each: (range) => void new TrustedProxies([range]),
+    }),
+    noticeSeconds: env.integer('NOTICE_SECONDS', {
+      default: 5,
+      min: 0,
+      max: 600,
+      doc: 'for which a service that is told to stop is not ready and goes on all the same: until load balancers have seen it',
     }),
   };
 }

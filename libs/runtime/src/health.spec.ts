@@ -11,14 +11,28 @@ test('a service is ready between the end of its start and the beginning of its d
   expect(await health.report('ready')).toEqual({ ok: false, checks: { service: 'starting' } });
   health.serving();
   expect(await health.report('ready')).toEqual({ ok: true, checks: { service: 'ok' } });
-  health.draining();
+  await health.draining();
   expect(await health.report('ready')).toEqual({ ok: false, checks: { service: 'draining' } });
 });
 
 test('it is live all the while', async () => {
   expect(await health.report('live')).toEqual({ ok: true, checks: {} });
-  health.draining();
+  await health.draining();
   expect(await health.report('live')).toEqual({ ok: true, checks: {} });
+});
+
+test('whoever told it to stop is kept waiting until load balancers have seen that, once', async () => {
+  vi.useFakeTimers();
+  health.serving();
+  const ends: string[] = [];
+  void health.draining(5).then(() => ends.push('first'));
+  expect(await health.report('ready')).toMatchObject({ ok: false });
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(ends).toEqual([]);
+  await health.draining(5).then(() => ends.push('second'));
+  expect(ends).toEqual(['second']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(ends).toEqual(['second', 'first']);
 });
 
 test('a check that answers, throws or rejects is named with its reason', async () => {

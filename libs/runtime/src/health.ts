@@ -34,9 +34,14 @@ export class Health {
     this.state = 'serving';
   }
 
-  /** A drain has begun: never ready again, still live. */
-  draining(): void {
+  /**
+   * The end has begun: never ready again, still live. Resolves after `noticeSeconds`, when whoever sends traffic
+   * here has seen that; until then everything goes on as before. Who says it again waits for nothing.
+   */
+  async draining(noticeSeconds = 0): Promise<void> {
+    if (this.state === 'draining') return;
     this.state = 'draining';
+    await new Promise((resolve) => setTimeout(resolve, noticeSeconds * 1_000));
   }
 
   async report(aspect: Aspect): Promise<HealthReport> {

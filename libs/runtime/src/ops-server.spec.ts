@@ -36,7 +36,7 @@ test('ready is 503 with the reason, then 200', async () => {
 
 test('live is 200 while starting and while draining', async () => {
   expect((await fetch(`${origin}/health/live`)).status).toBe(200);
-  health.draining();
+  await health.draining();
   expect((await fetch(`${origin}/health/live`)).status).toBe(200);
 });
 

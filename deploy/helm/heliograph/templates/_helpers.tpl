@@ -103,11 +103,16 @@ labels:
 {{- index .root.Values.settings .name | default (index $default .name) | int64 }}
 {{- end }}
 
-{{/* A drain, what it leaves behind (two farewells of 5 s), and the closing of Kafka and Redis. */}}
+{{/*
+  The notice (an ingest's idle connections then have as long again), a drain, what it leaves behind (two farewells of
+  5 s), and the closing of Kafka and Redis.
+*/}}
 {{- define "heliograph.graceSeconds" -}}
-{{- $drain := 0 }}
-{{- if eq .role "gateway" }}{{ $drain = .root.Values.settings.DRAIN_SECONDS | default 30 }}{{ end }}
-{{- add $drain (default 0 .values.preStopSeconds) 25 }}
+{{- $settings := .root.Values.settings }}
+{{- $notice := ternary 5 $settings.NOTICE_SECONDS (kindIs "invalid" $settings.NOTICE_SECONDS) | int64 }}
+{{- $drain := ternary 30 $settings.DRAIN_SECONDS (kindIs "invalid" $settings.DRAIN_SECONDS) | int64 }}
+{{- $lasts := dict "gateway" (add $notice $drain) "ingest" (mul 2 $notice) "registration" $notice }}
+{{- add (get $lasts .role | default 0) 25 }}
 {{- end }}
 
 {{/* A pod of a service. `port` names its door's variable; absent: it has none. */}}
@@ -201,11 +206,6 @@ spec:
         periodSeconds: 2
         timeoutSeconds: 3
         failureThreshold: 2
-      {{- end }}
-      {{- if .values.preStopSeconds }}
-      lifecycle:
-        preStop:
-          exec: { command: [sleep, {{ .values.preStopSeconds | quote }}] }
       {{- end }}
       resources:
         {{- toYaml .values.resources | nindent 8 }}
