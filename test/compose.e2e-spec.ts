@@ -93,6 +93,17 @@ requires('docker').describe('compose up', () => {
     expect(answer.status).toBe(201);
   });
 
+  test('while the REST door is away, who comes is told when to come again', async () => {
+    await cluster.kill('registration');
+    const told = async (): Promise<unknown> => {
+      const answer = await fetch(`${cluster.registrationUrl}/openapi.json`);
+      return [answer.status, answer.headers.get('retry-after')];
+    };
+    await expect.poll(told, { timeout: 30_000 }).toEqual([503, '5']);
+    await cluster.start('registration');
+    await cluster.ready();
+  }, 120_000);
+
   test('the demo site reaches endpoints, though they are loopback addresses', async () => {
     const device = await Device.greeted(cluster.gatewayUrl);
     const { endpoint } = await device.register();
