@@ -74,8 +74,9 @@ export class Senders {
   private async send(): Promise<void> {
     const perSecond = this.order?.perSecond ?? 0;
     let begun = 0;
-    while (!this.isStopping) {
+    for (;;) {
       await pause(TICK_MS);
+      if (this.isStopping) return;
       const due = Math.floor(((monotonicMs() - this.zeroMs) / 1_000) * perSecond);
       while (begun < due && this.idle.length > 0) {
         begun++;
