@@ -71,7 +71,7 @@ export class ComposeEngine extends Engine {
     for (let tries = 1; ; tries++) {
       try {
         await this.compose.ready(READY_WITHIN_MS);
-        return await this.compose.healthy(part, READY_WITHIN_MS);
+        return await this.compose.balanced(part, READY_WITHIN_MS);
       } catch (error) {
         if (tries === READY_TRIES) throw error;
       }

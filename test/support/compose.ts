@@ -25,6 +25,9 @@ const IMAGES = ['KAFKA_IMAGE', 'REDIS_IMAGE', 'HAPROXY_IMAGE'];
 /** Inside of a container. */
 const OPS = 'http://127.0.0.1:9464';
 const WITH_OPS_PORT = /^(gateway|ingest|router|registration)/;
+const BALANCED = /^(gateway|ingest|registration)/;
+/** Of the load balancer, inside of the network: what it holds of each server. */
+const BALANCER = 'http://haproxy:8404/;csv';
 const POLL_MS = 250;
 /** `up` waits for the jobs; what they said is told when they do not end. */
 const COMPOSE_WITHIN_MS = 150_000;
@@ -168,15 +171,15 @@ export class Compose {
     );
   }
 
-  /** Resolves when the engine's own check says so: seconds later, when the load balancer has also seen it. */
-  async healthy(service: string, withinMs = 90_000): Promise<void> {
+  /** Resolves when the load balancer sends traffic there; at once where nothing stands before a service. */
+  async balanced(service: string, withinMs = 90_000): Promise<void> {
+    if (!BALANCED.test(service)) return;
     const until = performance.now() + withinMs;
-    const format = '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}';
     for (;;) {
-      const state = (await this.inspect(service, format)).trim();
-      if (state === 'healthy') return;
-      if (performance.now() > until) throw new Error(`${service} is ${state}`);
-      await pause(500);
+      const state = await this.runIn('demo', stateCode(service)).catch(String);
+      if (state === 'UP') return;
+      if (performance.now() > until) throw new Error(`${service} is ${state} at the load balancer`);
+      await pause(POLL_MS);
     }
   }
 
@@ -276,6 +279,17 @@ function askUntilReady(withinMs: number): string {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     process.stdout.write(said);`;
+}
+
+/** For a container: says what the load balancer holds of a server, `UP` when it is sent traffic. */
+function stateCode(server: string): string {
+  return `
+    fetch('${BALANCER}').then(async (answer) => {
+      const [names, ...rows] = (await answer.text()).replace('# ', '').split('\\n').map((row) => row.split(','));
+      const of = (row, name) => row[names.indexOf(name)];
+      const row = rows.find((row) => of(row, 'svname') === '${server}');
+      process.stdout.write(row ? of(row, 'status') : 'unknown');
+    });`;
 }
 
 /** Whatever the answer is, but for the load balancer's own that nobody is there. */
