@@ -1,4 +1,5 @@
-/** A load that a test makes: of processes, with intervals that fit its length. */
+/** A load that a test makes: of processes unless it says otherwise, with intervals that fit its length. */
+import { ComposeEngine } from './engine-compose.js';
 import { ProcessEngine } from './engine-processes.js';
 import { readOptions } from './options.js';
 import { reportOf, type Report } from './report.js';
@@ -22,7 +23,8 @@ export async function smallLoad(words: string): Promise<SmallLoad> {
     ...{ RECHECK_INTERVAL_MS: '4000', HELLO_TIMEOUT_MS: '20000' },
   };
   const onStep = (): void => undefined;
-  const engine = await ProcessEngine.start({ gateways, ingests, routers, env, onStep });
+  const settings = { gateways, ingests, routers, env, onStep };
+  const engine = await (plan.engine === 'compose' ? ComposeEngine : ProcessEngine).start(settings);
   const steps: string[] = [];
   try {
     const shares = sharesOf(plan.devices, { descriptors: 20_000, isLoopback: false });
