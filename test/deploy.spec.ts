@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { OUTCOMES, REFUSALS } from '#webpush';
+import { IDLE_SECONDS_MIN } from '../apps/ingest/src/answer.uws.js';
 import {
   CHART,
   GIVEN_OTHERWISE,
@@ -276,9 +277,10 @@ requires('helm').describe('the chart, rendered', () => {
     const { gateway, ingest, registration, router } = pods(manifests(values));
     const notice = Number(valueOf(gateway, 'NOTICE_SECONDS') ?? 5);
     const drain = Number(valueOf(gateway, 'DRAIN_SECONDS') ?? 30);
-    // Two farewells of 5 s follow a drain; idle connections of senders are waited for as long as the notice again, and
-    // answers that are owed then for 10 s.
-    const all = { gateway: notice + drain, ingest: 2 * notice, registration: notice, router: 0 };
+    // Two farewells of 5 s follow a drain; idle connections of senders are waited for as long as they were promised,
+    // and answers that are owed then for 10 s.
+    const idle = IDLE_SECONDS_MIN;
+    const all = { gateway: notice + drain, ingest: notice + idle, registration: notice, router: 0 };
     const graces = { gateway, ingest, registration, router };
     for (const [role, lasts] of Object.entries(all)) {
       const { terminationGracePeriodSeconds } = graces[role as keyof typeof graces] ?? {};

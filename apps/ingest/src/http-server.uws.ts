@@ -10,6 +10,7 @@ import { TrustedProxies, listenRefused, type Log } from '#runtime';
 import { clientOf, createApp, opened } from '#runtime.uws';
 import { REFUSALS, routeOf, type Receiver, type Refused } from '#webpush';
 import {
+  IDLE_SECONDS_MIN,
   writeAccepted,
   writeCanceled,
   writePreflight,
@@ -40,8 +41,8 @@ const DROPPED_BYTES_MAX = 1_048_576;
 const DEADLINE_LOOK_MS = 100;
 /** How long a stopping server waits for the answers that it owes. */
 const CLOSE_WAIT_MS = 10_000;
-/** Senders with an idle connection have as long as the notice to use it once more, and this long at least. */
-const LAST_REQUESTS_MIN_MS = 1_000;
+/** Who gives no notice stands alone: its senders cannot go elsewhere, and have this long to use an idle connection. */
+const LAST_REQUESTS_ALONE_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
 const NOBODY: Receiver = { device: '', subscription: '' } as unknown as Receiver;
 const UNAVAILABLE: Refused = { kind: 'refused', refusal: 'unavailable' };
@@ -62,7 +63,7 @@ export class IngestServer {
   constructor(
     private readonly parts: IngestServerParts,
     private readonly config: IngestServerConfig,
-    private readonly lastRequestsMs = Math.max(LAST_REQUESTS_MIN_MS, config.noticeSeconds * 1_000),
+    private readonly lastRequestsMs = lastRequestsMsOf(config),
   ) {
     this.proxies = new TrustedProxies(config.trustedProxies);
     this.locationPrefix = `${config.publicEndpointUrl}/m/`;
@@ -258,6 +259,11 @@ export class IngestServer {
     const mustClose = this.isClosing || isLong;
     writeRefusal(res, refused, { isHead: head.method === 'head', mustClose }, allow);
   }
+}
+
+/** An idle connection stays for as long as its last answer promised. */
+function lastRequestsMsOf({ noticeSeconds }: IngestServerConfig): number {
+  return noticeSeconds > 0 ? IDLE_SECONDS_MIN * 1_000 : LAST_REQUESTS_ALONE_MS;
 }
 
 /** The library ends the process when a handler returns without an answer and without an abort handler. */

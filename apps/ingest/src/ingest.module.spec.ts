@@ -59,8 +59,8 @@ test('the module opens its port when the application is up, shows what it counts
     late.resume();
     expect(late.statusCode).toBe(404);
     expect(late.headers.connection).not.toBe('close');
-    await closed;
     agent.destroy();
+    await closed;
     await expect(fetch(origin)).rejects.toThrow();
     expect((await health.report('ready')).ok).toBe(false);
   } finally {

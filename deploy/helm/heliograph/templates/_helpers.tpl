@@ -104,14 +104,14 @@ labels:
 {{- end }}
 
 {{/*
-  The notice (an ingest's idle connections then have as long again), a drain, what it leaves behind (two farewells of
-  5 s), and the closing of Kafka and Redis.
+  The notice, the 8 s that an ingest has promised to idle connections or a gateway's drain, what it leaves behind (two
+  farewells of 5 s), and the closing of Kafka and Redis.
 */}}
 {{- define "heliograph.graceSeconds" -}}
 {{- $settings := .root.Values.settings }}
 {{- $notice := ternary 5 $settings.NOTICE_SECONDS (kindIs "invalid" $settings.NOTICE_SECONDS) | int64 }}
 {{- $drain := ternary 30 $settings.DRAIN_SECONDS (kindIs "invalid" $settings.DRAIN_SECONDS) | int64 }}
-{{- $lasts := dict "gateway" (add $notice $drain) "ingest" (mul 2 $notice) "registration" $notice }}
+{{- $lasts := dict "gateway" (add $notice $drain) "ingest" (add $notice 8) "registration" $notice }}
 {{- add (get $lasts .role | default 0) 25 }}
 {{- end }}
 
