@@ -231,6 +231,7 @@ interface PodSpec {
     readonly image: string;
     readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
     readonly env: readonly { name: string; value?: string; valueFrom?: Record<string, unknown> }[];
+    readonly lifecycle?: { preStop: { exec: { command: readonly string[] } } };
     readonly securityContext: Readonly<Record<string, unknown>>;
   }[];
 }
@@ -268,6 +269,10 @@ function valueOf(pod: PodSpec | undefined, name: string): string | undefined {
   return pod?.containers[0]?.env.find((one) => one.name === name)?.value;
 }
 
+function preStopOf(pod: PodSpec | undefined): number {
+  return Number(pod?.containers[0]?.lifecycle?.preStop.exec.command[1] ?? 0);
+}
+
 requires('helm').describe('the chart, rendered', () => {
   test.each(VALUES)('%s passes the linter', (values) => {
     expect(helm('lint', '--strict', CHART, '-f', values)).toMatchObject({ code: 0 });
@@ -283,9 +288,16 @@ requires('helm').describe('the chart, rendered', () => {
     const all = { gateway: notice + drain, ingest: notice + idle, registration: notice, router: 0 };
     const graces = { gateway, ingest, registration, router };
     for (const [role, lasts] of Object.entries(all)) {
-      const { terminationGracePeriodSeconds } = graces[role as keyof typeof graces] ?? {};
-      expect(terminationGracePeriodSeconds, role).toBeGreaterThanOrEqual(lasts + 10);
+      const pod = graces[role as keyof typeof graces];
+      const preStop = preStopOf(pod);
+      expect(pod?.terminationGracePeriodSeconds, role).toBeGreaterThanOrEqual(preStop + lasts + 10);
     }
+  });
+
+  test('of themselves pods go on until their Service has let them go, and say nothing to others', () => {
+    const { gateway, ingest, registration, router } = pods(manifests(LEAST));
+    expect([gateway, ingest, registration, router].map(preStopOf)).toEqual([5, 5, 5, 0]);
+    expect(valueOf(gateway, 'NOTICE_SECONDS')).toBe('0');
   });
 
   test.each(VALUES)('%s has no secret in a manifest, only references', (values) => {

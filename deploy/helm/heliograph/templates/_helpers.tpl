@@ -104,7 +104,7 @@ labels:
 {{- end }}
 
 {{/*
-  The notice, the 8 s that an ingest has promised to idle connections or a gateway's drain, what it leaves behind (two
+  The preStop sleep, the notice, the 8 s that an ingest has promised to idle connections or a gateway's drain, what it leaves behind (two
   farewells of 5 s), and the closing of Kafka and Redis.
 */}}
 {{- define "heliograph.graceSeconds" -}}
@@ -112,7 +112,7 @@ labels:
 {{- $notice := ternary 5 $settings.NOTICE_SECONDS (kindIs "invalid" $settings.NOTICE_SECONDS) | int64 }}
 {{- $drain := ternary 30 $settings.DRAIN_SECONDS (kindIs "invalid" $settings.DRAIN_SECONDS) | int64 }}
 {{- $lasts := dict "gateway" (add $notice $drain) "ingest" (add $notice 8) "registration" $notice }}
-{{- add (get $lasts .role | default 0) 25 }}
+{{- add (default 0 .values.preStopSeconds) (get $lasts .role | default 0) 25 }}
 {{- end }}
 
 {{/* A pod of a service. `port` names its door's variable; absent: it has none. */}}
@@ -206,6 +206,11 @@ spec:
         periodSeconds: 2
         timeoutSeconds: 3
         failureThreshold: 2
+      {{- end }}
+      {{- if .values.preStopSeconds }}
+      lifecycle:
+        preStop:
+          exec: { command: [sleep, {{ .values.preStopSeconds | quote }}] }
       {{- end }}
       resources:
         {{- toYaml .values.resources | nindent 8 }}
