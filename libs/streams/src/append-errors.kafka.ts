@@ -8,9 +8,11 @@ const NOT_CONNECTED = new Set<unknown>([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** A broker's answer for a request of one partition: it has appended nothing. */
+/**
+ * A broker's answer for a request of one partition: it has appended nothing. That it does not lead the partition is
+ * no such answer: with `acks=all` a broker that is just giving up its lead says so of what it has appended.
+ */
 const NOT_APPENDED = new Set<unknown>([
-  'NOT_LEADER_FOR_PARTITION',
   'LEADER_NOT_AVAILABLE',
   'NOT_ENOUGH_REPLICAS',
   'UNKNOWN_TOPIC_OR_PARTITION',
