@@ -121,11 +121,28 @@ requires('kafka').describe('Kafka', () => {
       expect(refused.length).toBeGreaterThan(0);
       await until(() => keysOf(deliveries).includes('d199'));
       await until(() => acknowledged.every((key) => keysOf(notifications).includes(key)));
+      expect(new Set(keysOf(notifications)).size).toBe(notifications.length);
       const firsts = [...new Set(keysOf(deliveries))];
       expect(firsts).toEqual(Array.from({ length: 200 }, (_, i) => `d${i}`));
       expect(said.filter(({ fatal }) => fatal)).toEqual([]);
     }, 60_000);
   });
+
+  test('is not sent again what was on its way when it died', async () => {
+    const prefix = await newStreams();
+    const producer = await producerOf(prefix);
+    await producer.append(NOTIFICATIONS, 0, record('before'));
+    await server.signal('SIGSTOP');
+    const lost = producer.append(NOTIFICATIONS, 0, record('lost')).catch((e) => e);
+    await until(() => producer.counts.requests === 2);
+    await server.end('SIGKILL');
+    expect(await lost).toMatchObject({ isFateUnknown: true });
+    await server.start();
+    await until(() =>
+      producer.append(NOTIFICATIONS, 0, record('after')).then(Boolean, () => false),
+    );
+    expect(await catalogOf(prefix).end(NOTIFICATIONS, 0)).toBe(2);
+  }, 60_000);
 
   describe('that answers no more', () => {
     test('refuses an append by its deadline, and takes the next when it is back', async () => {

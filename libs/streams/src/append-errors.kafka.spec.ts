@@ -7,16 +7,11 @@ function answered(type: string): Error {
   return new Error('failed', { cause: answer });
 }
 
-function refusedBy(code: string): Error {
-  const refusal = Object.assign(new Error('connect'), { code });
-  return new Error('failed', { cause: new Error('Connection error', { cause: refusal }) });
-}
-
 test.each(['NOT_ENOUGH_REPLICAS', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'])(
   '%s means that the one partition has nothing of the request, and nothing of several',
   (type) => {
-    expect(isSurelyNotIn(answered(type), { partitions: 1 })).toBe(true);
-    expect(isSurelyNotIn(answered(type), { partitions: 2 })).toBe(false);
+    expect(isSurelyNotIn(answered(type), { partitions: 1, isSent: true })).toBe(true);
+    expect(isSurelyNotIn(answered(type), { partitions: 2, isSent: true })).toBe(false);
   },
 );
 
@@ -25,13 +20,14 @@ test.each([
   'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
   'REQUEST_TIMED_OUT',
 ])('%s leaves open whether it is in the log', (type) => {
-  expect(isSurelyNotIn(answered(type), { partitions: 1 })).toBe(false);
+  expect(isSurelyNotIn(answered(type), { partitions: 1, isSent: true })).toBe(false);
 });
 
-test('what could not connect has sent nothing; what lost its connection may have', () => {
-  expect(isSurelyNotIn(refusedBy('ECONNREFUSED'), { partitions: 2 })).toBe(true);
-  expect(isSurelyNotIn(new Error('Connection timeout'), { partitions: 2 })).toBe(true);
-  expect(isSurelyNotIn(refusedBy('ECONNRESET'), { partitions: 1 })).toBe(false);
+test('what was not sent is not in; what was sent is not known by anything but an answer', () => {
+  const refusal = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+  const error = new Error('failed', { cause: new Error('Connection error', { cause: refusal }) });
+  expect(isSurelyNotIn(error, { partitions: 2, isSent: false })).toBe(true);
+  expect(isSurelyNotIn(error, { partitions: 1, isSent: true })).toBe(false);
 });
 
 test('only a topic that is not there is a missing stream', () => {

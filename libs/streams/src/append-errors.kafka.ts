@@ -1,13 +1,5 @@
 /** What an error of kafkajs's producer says about what it was to append. */
 
-/** The connection did not come about, so nothing was sent. */
-const NOT_CONNECTED = new Set<unknown>([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 /**
  * A broker's answer for a request of one partition: it has appended nothing. That it does not lead the partition is
  * no such answer: with `acks=all` a broker that is just giving up its lead says so of what it has appended.
@@ -19,23 +11,19 @@ const NOT_APPENDED = new Set<unknown>([
 ]);
 
 interface DriverError {
-  readonly code?: unknown;
   readonly type?: unknown;
-  readonly message: string;
 }
 
 /**
  * Nothing of the request is in the log, and it may be sent again (design §5, rule 1: only what is unknown is never
- * repeated). kafkajs connects to all brokers of a request before it sends to any.
+ * repeated). Of what was sent only a broker's answer tells that, not that nobody can be connected to: kafkajs looks
+ * around before it passes on why a request failed, and passes on what it finds then instead.
  */
-export function isSurelyNotIn(error: unknown, { partitions }: { partitions: number }): boolean {
-  return anyOf(
-    error,
-    ({ code, type, message }) =>
-      NOT_CONNECTED.has(code) ||
-      message === 'Connection timeout' ||
-      (partitions === 1 && NOT_APPENDED.has(type)),
-  );
+export function isSurelyNotIn(
+  error: unknown,
+  { partitions, isSent }: { readonly partitions: number; readonly isSent: boolean },
+): boolean {
+  return !isSent || (partitions === 1 && anyOf(error, ({ type }) => NOT_APPENDED.has(type)));
 }
 
 export function isMissingStream(error: unknown): boolean {

@@ -19,7 +19,14 @@ export function createProducer({ kafka, metadataMaxAgeMs = 300_000 }: ProducerSe
   });
 }
 
-export function topicMessages(loads: readonly Load[]): { topic: string; messages: Message[] }[] {
+/**
+ * `onEncoded` is called when kafkajs encodes them, which it does when it has a connection, and then writes: until then
+ * nothing was sent. Headers are what it reads only there.
+ */
+export function topicMessages(
+  loads: readonly Load[],
+  onEncoded: () => void,
+): { topic: string; messages: Message[] }[] {
   const byTopic = new Map<string, Message[]>();
   for (const { place, waiting } of loads) {
     const { topic, partition } = place;
@@ -31,5 +38,19 @@ export function topicMessages(loads: readonly Load[]): { topic: string; messages
       }
     }
   }
+  for (const messages of byTopic.values()) {
+    const [first] = messages;
+    if (first) messages[0] = observed(first, onEncoded);
+  }
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
+}
+
+function observed({ headers, ...rest }: Message, onEncoded: () => void): Message {
+  return {
+    ...rest,
+    get headers() {
+      onEncoded();
+      return headers;
+    },
+  };
 }

@@ -164,18 +164,19 @@ export class KafkaProducer extends StreamProducer {
   private async send(loads: readonly Load[]): Promise<void> {
     this.inFlight.set(loads, performance.now());
     this.counts.requests++;
+    let isSent = false;
     try {
       const answers = await this.producer.sendBatch({
         acks: -1,
         timeout: this.options.deadlineMs,
-        topicMessages: topicMessages(loads),
+        topicMessages: topicMessages(loads, () => (isSent = true)),
       });
       this.inFlight.delete(loads);
       this.settle(loads, answers);
     } catch (cause) {
       if (isMissingStream(cause)) await this.renewClient();
       this.inFlight.delete(loads);
-      const isUnknown = !isSurelyNotIn(cause, { partitions: loads.length });
+      const isUnknown = !isSurelyNotIn(cause, { partitions: loads.length, isSent });
       const error = new AppendFailed(`Kafka: ${String(cause)}`, isUnknown, { cause });
       for (const load of loads) this.failed(load, error);
     }
