@@ -32,15 +32,15 @@ export function topicMessages(
     const { topic, partition } = place;
     let messages = byTopic.get(topic);
     if (messages === undefined) byTopic.set(topic, (messages = []));
+    const begin = messages.length;
     for (const { records } of waiting) {
       for (const { key, value, headers } of records) {
         messages.push({ key, value, headers, partition });
       }
     }
-  }
-  for (const messages of byTopic.values()) {
-    const [first] = messages;
-    if (first) messages[0] = observed(first, onEncoded);
+    // One of each partition: another may be of another broker, and of those one can fail before the other's is encoded.
+    const first = messages[begin];
+    if (first) messages[begin] = observed(first, onEncoded);
   }
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
 }
