@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { deliveryConformance } from './conformance/delivery.js';
 import { deviceSideConformance } from './conformance/device-side.js';
 import { senderSideConformance } from './conformance/sender-side.js';
+import type { Target } from './conformance/target.js';
 import { startCluster } from './support/cluster.js';
 import type { Cluster } from './support/cluster.js';
 import { Crowd } from './support/crowd.js';
@@ -32,9 +33,10 @@ requires(...stores.needs).describe(`a cluster on ${stores.kind}`, () => {
   afterAll(() => cluster?.dispose(), 60_000);
 
   describe('conforms', () => {
-    const target = (): { gatewayUrl: string; endpointUrl: string } => ({
+    const target = (): Target => ({
       gatewayUrl: cluster.gatewayUrl(0),
       endpointUrl: cluster.ingestUrl(0),
+      accounts: () => cluster.accounts(),
     });
     describe('towards devices', () => deviceSideConformance(target));
     describe('towards senders', () => senderSideConformance(target));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { deliveryConformance } from './conformance/delivery.js';
 import { deviceSideConformance } from './conformance/device-side.js';
 import { senderSideConformance } from './conformance/sender-side.js';
+import type { Target } from './conformance/target.js';
 import { startStandalone } from './support/standalone.js';
 import type { Standalone } from './support/standalone.js';
 
@@ -12,9 +13,10 @@ describe('standalone conforms', () => {
     service = await startStandalone();
   });
   afterAll(() => service.dispose());
-  const target = (): { gatewayUrl: string; endpointUrl: string } => ({
+  const target = (): Target => ({
     gatewayUrl: service.gatewayUrl,
     endpointUrl: service.ingestUrl,
+    accounts: () => service.accounts(),
   });
 
   describe('towards devices', () => deviceSideConformance(target));

@@ -11,6 +11,12 @@ export function deliveryConformance(target: () => Target): void {
     const { endpoint, channelID } = await device.register();
     return { device, endpoint, channelID };
   };
+  const ended = async (outcome: string): Promise<number> =>
+    (await target().accounts()).outcomes[outcome] ?? 0;
+  /** Resolves when one more than `before` ended so. */
+  const endedOneMore = async (outcome: string, before: number): Promise<void> => {
+    await expect.poll(() => ended(outcome), { timeout: 10_000 }).toBe(before + 1);
+  };
 
   describe('a notification', () => {
     test('reaches the connected device with exactly the members of the contract', async () => {
@@ -227,14 +233,20 @@ export function deliveryConformance(target: () => Target): void {
     test('0 reaches a connected device', async () => {
       const { device, endpoint } = await subscribed();
       await accepted(endpoint, 'now', { ttl: '0' });
-      expect(payloadOf(await device.next('notification'))).toBe('now');
+      const frame = await device.next('notification');
+      expect(payloadOf(frame)).toBe('now');
+      const before = await ended('delivered');
+      device.ack(frame);
+      await endedOneMore('delivered', before);
       await device.leave();
     });
 
     test('0 is accepted and never stored for a device that is away', async () => {
       const { device, endpoint } = await subscribed();
       await device.leave();
+      const before = await ended('dropped');
       expect((await post(endpoint, 'now or never', { ttl: '0' })).status).toBe(201);
+      await endedOneMore('dropped', before);
       await accepted(endpoint, 'later');
       const again = await greeted(device.uaid);
       expect(payloadOf(await again.next('notification'))).toBe('later');
@@ -257,9 +269,11 @@ export function deliveryConformance(target: () => Target): void {
     test('before it is delivered takes it away', async () => {
       const { device, endpoint } = await subscribed();
       await device.leave();
+      const before = await ended('deleted');
       const location = await accepted(endpoint, 'withdrawn');
       await accepted(endpoint, 'stays');
       expect((await request('DELETE', location)).status).toBe(204);
+      await endedOneMore('deleted', before);
       const again = await greeted(device.uaid);
       expect(payloadOf(await again.next('notification'))).toBe('stays');
       await again.leave();
@@ -278,8 +292,10 @@ export function deliveryConformance(target: () => Target): void {
     test('of a replaced one never touches its replacement', async () => {
       const { device, endpoint } = await subscribed();
       await device.leave();
+      const before = await ended('replaced');
       const old = await accepted(endpoint, 'old', { topic: 'T' });
       await accepted(endpoint, 'new', { topic: 'T' });
+      await endedOneMore('replaced', before);
       expect((await request('DELETE', old)).status).toBe(204);
       const again = await greeted(device.uaid);
       expect(payloadOf(await again.next('notification'))).toBe('new');

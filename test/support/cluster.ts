@@ -16,7 +16,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startKafka, type KafkaServer } from './kafka.js';
 import { startRedis, type RedisServer } from './redis.js';
 import { ServiceProcess } from './service-process.js';
-import { freePorts, type Accounts } from './standalone.js';
+import { accountsOf, freePorts, type Accounts } from './standalone.js';
 
 export interface ClusterOptions {
   readonly gateways: number;
@@ -188,18 +188,7 @@ export class Cluster {
   async accounts(): Promise<Accounts> {
     const running = this.routers.filter(({ isRunning }) => isRunning);
     const all = await Promise.all(running.map((router) => router.metrics()));
-    const samples = new Map(all.flatMap((one) => [...one]));
-    let accepted = 0;
-    let pending = 0;
-    const outcomes: Record<string, number> = {};
-    for (const [name, value] of samples) {
-      if (name.startsWith('heliograph_accepted_total')) accepted += value;
-      if (name.startsWith('heliograph_pending')) pending += value;
-      const outcome = /^heliograph_outcomes_total\{.*outcome="([a-z]+)"/.exec(name)?.[1];
-      if (outcome !== undefined) outcomes[outcome] = (outcomes[outcome] ?? 0) + value;
-    }
-    const ended = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
-    return { accepted, pending, outcomes, unaccounted: accepted - ended - pending };
+    return accountsOf(new Map(all.flatMap((one) => [...one])));
   }
 
   /** Resolves with the accounts when at most so many are pending (default: none) and they add up. */

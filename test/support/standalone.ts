@@ -58,6 +58,21 @@ export interface Accounts {
   readonly unaccounted: number;
 }
 
+/** The sums over all partitions that the samples tell of. */
+export function accountsOf(samples: ReadonlyMap<string, number>): Accounts {
+  let accepted = 0;
+  let pending = 0;
+  const outcomes: Record<string, number> = {};
+  for (const [name, value] of samples) {
+    if (name.startsWith('heliograph_accepted_total')) accepted += value;
+    if (name.startsWith('heliograph_pending')) pending += value;
+    const outcome = /^heliograph_outcomes_total\{.*outcome="([a-z]+)"/.exec(name)?.[1];
+    if (outcome !== undefined) outcomes[outcome] = (outcomes[outcome] ?? 0) + value;
+  }
+  const ended = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+  return { accepted, pending, outcomes, unaccounted: accepted - ended - pending };
+}
+
 /** A fresh service that is ready. Rejects with what it printed when it ends before, or is not ready in time. */
 export async function startStandalone(options: StandaloneOptions = {}): Promise<Standalone> {
   const service = await Standalone.prepare(options);
@@ -202,18 +217,7 @@ export class Standalone {
 
   /** The accounts of all partitions. */
   async accounts(): Promise<Accounts> {
-    const samples = await this.metrics();
-    let accepted = 0;
-    let pending = 0;
-    const outcomes: Record<string, number> = {};
-    for (const [name, value] of samples) {
-      if (name.startsWith('heliograph_accepted_total')) accepted += value;
-      if (name.startsWith('heliograph_pending')) pending += value;
-      const outcome = /^heliograph_outcomes_total\{.*outcome="([a-z]+)"/.exec(name)?.[1];
-      if (outcome !== undefined) outcomes[outcome] = (outcomes[outcome] ?? 0) + value;
-    }
-    const ended = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
-    return { accepted, pending, outcomes, unaccounted: accepted - ended - pending };
+    return accountsOf(await this.metrics());
   }
 
   private async end(signal: NodeJS.Signals, timeoutMs: number): Promise<number | null> {
