@@ -4,6 +4,7 @@
  * so another consumer takes its place. What crashes again and again without ever joining has another reason.
  */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import './own-codecs.kafka.js';
 
 const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
 const KNOWN_WITHIN_MS = 10_000;

@@ -1,6 +1,7 @@
 /** What kafkajs is given of an append: a producer without retries of its own, and the records of one request. */
 import type { Kafka, Message, Producer } from 'kafkajs';
 import type { Load } from './append-queue.kafka.js';
+import './own-codecs.kafka.js';
 
 interface ProducerSettings {
   readonly kafka: Kafka;
