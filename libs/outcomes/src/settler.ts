@@ -34,7 +34,7 @@ export interface SettlerOptions {
 }
 
 /** No device waits for what its ack does, and what it does costs a few calls each time. */
-const GATHER_MS = 40;
+const GATHER_MS = 100;
 const ACKS_PER_BATCH_MAX = 500;
 const RETRY_MS = 100;
 const RETRY_FACTOR_MAX = 16;
