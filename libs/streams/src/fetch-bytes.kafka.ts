@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { Bytes } from './bytes.kafka.js';
+import { decodeRecordBatches } from './record-batches.kafka.js';
 
 /** As kafkajs hands it on. */
 export interface Fetch {
@@ -26,6 +27,7 @@ export interface Fetch {
 
 /** kafkajs's own reader of bytes. */
 interface Decoder {
+  readonly buffer: Buffer;
   offset: number;
   readInt16(): number;
   readInt32(): number;
@@ -118,7 +120,7 @@ function isEmpty(bytes: Buffer, at: number): boolean {
 }
 
 async function partitionFrom(decoder: Decoder): Promise<unknown> {
-  return {
+  const partition = {
     partition: decoder.readInt32(),
     errorCode: decoder.readInt16(),
     highWatermark: String(decoder.readInt64()),
@@ -129,6 +131,19 @@ async function partitionFrom(decoder: Decoder): Promise<unknown> {
       firstOffset: String(one.readInt64()),
     })),
     preferredReadReplica: decoder.readInt32(),
-    messages: await decodeMessages(decoder),
   };
+  const isPlain = partition.abortedTransactions.length === 0;
+  const messages =
+    (isPlain ? plainRecordsFrom(decoder) : undefined) ?? (await decodeMessages(decoder));
+  return { ...partition, messages };
+}
+
+/** undefined, and nothing is read: they are kafkajs's to read. */
+function plainRecordsFrom(decoder: Decoder): unknown {
+  const at = decoder.offset + 4;
+  const end = at + decoder.buffer.readInt32BE(decoder.offset);
+  if (end > decoder.buffer.length) return undefined;
+  const records = decodeRecordBatches(decoder.buffer.subarray(at, end));
+  if (records !== undefined) decoder.offset = Math.max(at, end);
+  return records;
 }
