@@ -113,3 +113,13 @@ test("the process's own metrics are there when asked for", async () => {
   expect(text).toContain('process_resident_memory_bytes ');
   expect(text).toContain('nodejs_eventloop_lag_p99_seconds ');
 });
+
+test('Node looks at the event loop every 50 ms, which an idle one shows as its delay', async () => {
+  const metrics = new Metrics({ processToo: true });
+  await metrics.scrape();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const { text } = await metrics.scrape();
+  const seconds = Number(/^nodejs_eventloop_lag_min_seconds (\S+)$/m.exec(text)?.[1]);
+  expect(seconds).toBeGreaterThan(0.04);
+  expect(seconds).toBeLessThan(0.2);
+});

@@ -28,6 +28,8 @@ export interface MetricRow {
 const UNITS: Record<string, string> = { seconds: 'seconds', bytes: 'bytes', ratio: '0–1' };
 /** For a store. Prometheus waits for 10 s, and without an answer would miss everything else as well. */
 const READ_WITHIN_MS = 2_000;
+/** How often Node looks at the delay of the event loop. Each look wakes the process: of an idle one most of its CPU. */
+const LOOP_LOOK_MS = 50;
 const NAME = /^heliograph_[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 
 export class Metrics {
@@ -40,7 +42,8 @@ export class Metrics {
   constructor(options: { readonly processToo?: boolean; readonly readWithinMs?: number } = {}) {
     this.readWithinMs = options.readWithinMs ?? READ_WITHIN_MS;
     if (!options.processToo) return;
-    collectDefaultMetrics({ register: this.registry });
+    const eventLoopMonitoringPrecision = LOOP_LOOK_MS;
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision });
     this.counter('heliograph_scrape_gaps_total', {
       help: 'readings missing in a scrape because a store did not answer within 2 s',
       read: () => this.gaps,
