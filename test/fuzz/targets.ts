@@ -1,3 +1,4 @@
+import { BATCH_TARGETS } from './batches.js';
 import { HEADER_TARGETS } from './headers.js';
 import { MESSAGE_TARGETS } from './messages.js';
 import { RECORD_TARGETS } from './records.js';
@@ -9,4 +10,5 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   ...TOKEN_TARGETS,
   ...MESSAGE_TARGETS,
   ...RECORD_TARGETS,
+  ...BATCH_TARGETS,
 ];

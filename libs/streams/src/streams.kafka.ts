@@ -4,3 +4,5 @@ export * from './consumer.kafka.js';
 export * from './catalog.kafka.js';
 export * from './membership.kafka.js';
 export * from './stream-setup.kafka.js';
+export { encodeProduce } from './produce-bytes.kafka.js';
+export { decodeRecordBatches } from './record-batches.kafka.js';
