@@ -45,9 +45,11 @@ make_base() {
   debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$WORK/log" 2>&1 ||
     { tail -n 20 "$WORK/log" >&2; refuse 'debootstrap failed'; }
   chroot "$root" useradd --uid 1000 --create-home --shell /bin/bash node
-  npm install --silent --no-save --force --ignore-scripts --prefix "$WORK/node" "node-linux-$ARCH@$NODE_VERSION"
+  npm install --loglevel=error --no-save --force --ignore-scripts --prefix "$WORK/node" "node-linux-$ARCH@$NODE_VERSION" >&2 ||
+    refuse "npm install node-linux-$ARCH@$NODE_VERSION failed"
   install -m 755 "$WORK/node/node_modules/node-linux-$ARCH/bin/node" "$root/usr/local/bin/node"
-  npm install --silent --global --prefix "$root/usr/local" "npm@$NPM_VERSION"
+  npm install --loglevel=error --global --prefix "$root/usr/local" "npm@$NPM_VERSION" >&2 ||
+    refuse "npm install npm@$NPM_VERSION failed"
   # Behind a proxy with a certificate of its own, npm inside needs what the machine trusts.
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
   [ -z "${NODE_EXTRA_CA_CERTS:-}" ] || cat "$NODE_EXTRA_CA_CERTS" >>"$root/etc/ssl/certs/ca-certificates.crt"
