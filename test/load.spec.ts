@@ -117,6 +117,16 @@ describe('the devices are shared out', () => {
     expect(share(1_000, 20_000)).toEqual({ devices: [{ from: 0, count: 1_000 }] });
   });
 
+  test.each([
+    [20_000, undefined],
+    [20_001, '127.0.0.2'],
+  ])('%i of them from the address %s: one address has ports for 20,000', (devices, address) => {
+    const shares = share(devices, 50_000);
+    if (typeof shares === 'string') throw new Error(shares);
+    expect(shares.devices[0]?.sourceAddress).toBe(address);
+    expect(shares.devices.length).toBeGreaterThan(1);
+  });
+
   test('to more than the file descriptors of one allow, each with an address of its own', () => {
     const shares = share(60_001, 20_000, 5);
     if (typeof shares === 'string') throw new Error(shares);

@@ -58,15 +58,17 @@ export function sharesOf(
   const useful = Math.min(cores, Math.ceil(devices / WORTH_A_PROCESS));
   const processes = Math.max(1, needed, useful);
   const each = Math.ceil(devices / processes);
+  // Only where they are needed: the kernel tries for a free port of a given address, and the process waits.
+  const isSpread = isLoopback && devices > PORTS_PER_ADDRESS;
   const shares = Array.from({ length: processes }, (_, i) => ({
     ...{ from: i * each, count: Math.min(each, devices - i * each) },
-    ...(isLoopback && processes > 1 && { sourceAddress: `127.0.0.${2 + (i % 250)}` }),
+    ...(isSpread && { sourceAddress: `127.0.0.${2 + (i % 250)}` }),
   }));
   if (needed <= 1 || needed < useful) return { devices: shares };
   const says =
     `${devices.toLocaleString('en')} devices are more than one process may connect ` +
     `(${descriptors.toLocaleString('en')} file descriptors): ${processes} processes hold ` +
-    `${each.toLocaleString('en')} each${isLoopback ? ', every one from a loopback address of its own' : ''}.`;
+    `${each.toLocaleString('en')} each${isSpread ? ', every one from a loopback address of its own' : ''}.`;
   return { devices: shares, says };
 }
 
