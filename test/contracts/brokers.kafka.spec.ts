@@ -43,7 +43,7 @@ requires('kafka').describe('three brokers', () => {
     });
     closing.push(() => producer.close());
     const consumer = new KafkaConsumer({
-      ...{ kafka: client(), admin, prefix, partitions: PARTITIONS, sessionTimeoutMs: 6000 },
+      ...{ kafka: client(), admin, prefix, sessionTimeoutMs: 6000 },
       onFatal: (error) => {
         throw error;
       },

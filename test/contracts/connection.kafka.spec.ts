@@ -18,6 +18,7 @@ import {
   setUpStreams,
   streamProblems,
 } from '#streams.kafka';
+import type { FetchedPartition } from '#streams.kafka';
 import { startKafka } from '../support/kafka.js';
 import type { KafkaServer } from '../support/kafka.js';
 import { requires } from '../support/machine.js';
@@ -70,7 +71,7 @@ requires('kafka').describe('Kafka', () => {
   const readingOf = async (prefix: string, stream: string): Promise<LogRecord[]> => {
     const records: LogRecord[] = [];
     const consumer = new KafkaConsumer({
-      ...{ kafka: kafka(), admin, prefix, partitions: 2, sessionTimeoutMs: SESSION_MS },
+      ...{ kafka: kafka(), admin, prefix, sessionTimeoutMs: SESSION_MS },
       onFatal: (error) => said.push({ fatal: error.message }),
     });
     const stop = await consumer.read(
@@ -208,20 +209,76 @@ requires('kafka').describe('Kafka', () => {
     }, 30_000);
   });
 
+  test('that has deleted the beginning of a stream is read from what is left of it', async () => {
+    const prefix = await newStreams(1);
+    const producer = await producerOf(prefix);
+    const stream = deliveriesOf('old');
+    await catalogOf(prefix).ensure(stream);
+    await producer.appendUntilIn(
+      stream,
+      0,
+      ['a', 'b', 'c'].map((key) => record(key)),
+    );
+    const partitions = [{ partition: 0, offset: '2' }];
+    await admin.deleteTopicRecords({ topic: `${prefix}${stream}`, partitions });
+    const records = await readingOf(prefix, stream);
+    await until(() => keysOf(records).length > 0);
+    expect(keysOf(records)).toEqual(['c']);
+  });
+
+  test('whose stream ends below where a reader goes on tells it so, and gives it what it then asks for', async () => {
+    const prefix = await newStreams(1);
+    const producer = await producerOf(prefix);
+    for (const key of ['a', 'b', 'c']) await producer.append(NOTIFICATIONS, 0, record(key));
+    const keys: string[] = [];
+    let idles = 0;
+    const consumer = new KafkaConsumer({
+      ...{ kafka: kafka(), admin, prefix, sessionTimeoutMs: SESSION_MS },
+      onFatal: (error) => said.push({ fatal: error.message }),
+    });
+    closing.push(
+      await consumer.read(
+        { stream: NOTIFICATIONS },
+        {
+          onAssigned: () => Promise.resolve(100),
+          onBatch: (batch: RecordBatch) => {
+            keys.push(...keysOf(batch.records));
+            return Promise.resolve(batch.next);
+          },
+          onIdle: () => Promise.resolve(++idles === 2 ? 1 : undefined),
+          onRevoked: () => undefined,
+        },
+      ),
+    );
+    await until(() => keys.length > 0);
+    expect(keys).toEqual(['b', 'c']);
+  });
+
   test('has a member again when kafkajs gives its consumer up for good', async () => {
     const prefix = await newStreams(1);
     const producer = await producerOf(prefix);
     let joins = 0;
     let crashes = 2;
     const keys: string[] = [];
+    const partition = {
+      ...{ partition: 0, fetchFrom: 0 },
+      take({ records, next }: FetchedPartition): Promise<void> {
+        keys.push(...records.map(({ key }) => String(key)));
+        this.fetchFrom = next;
+        return Promise.resolve();
+      },
+    };
     const membership: Membership = new Membership({
-      ...{ kafka: kafka(), groupId: `${prefix}group`, topic: `${prefix}${NOTIFICATIONS}` },
-      ...{ partitions: 1, sessionTimeoutMs: SESSION_MS },
+      ...{ kafka: kafka(), groupId: `${prefix}group`, sessionTimeoutMs: SESSION_MS },
       onJoin: () => joins++,
-      onBatch: async ({ batch, resolveOffset }) => {
-        if (crashes-- > 0) throw new TypeError('nothing of ours: kafkajs ends for it');
-        keys.push(...batch.messages.map(({ key }) => String(key)));
-        resolveOffset(batch.lastOffset());
+      readables: {
+        topic: `${prefix}${NOTIFICATIONS}`,
+        get: () => partition,
+        all: () => {
+          if (crashes-- > 0) throw new TypeError('nothing of ours: kafkajs ends for it');
+          return [partition];
+        },
+        onOutside: () => undefined,
       },
       onFatal: (error) => said.push({ fatal: error.message }),
     });
@@ -240,7 +297,7 @@ requires('kafka').describe('Kafka', () => {
     let assignments = 0;
     const keys: string[] = [];
     const consumer = new KafkaConsumer({
-      ...{ kafka: kafka(), admin, prefix, partitions: 1, sessionTimeoutMs: SESSION_MS },
+      ...{ kafka: kafka(), admin, prefix, sessionTimeoutMs: SESSION_MS },
       onFatal: (error) => said.push({ fatal: error.message }),
     });
     const stop = await consumer.read(

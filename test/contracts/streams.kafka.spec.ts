@@ -39,7 +39,7 @@ requires('kafka').describe('real Kafka', () => {
         const onFatal = (error: Error): never => {
           throw error;
         };
-        const common = { kafka, admin, prefix, partitions: PARTITIONS };
+        const common = { kafka, admin, prefix };
         return {
           producer,
           consumer: new KafkaConsumer({ ...common, sessionTimeoutMs: 6000, onFatal }),

@@ -25,10 +25,10 @@ const BATCHES = [
 function answerTo(dice: Dice): string {
   const bytes = damagedBytes(dice, [...BATCHES, Buffer.concat(BATCHES)]);
   try {
-    const records = decodeRecordBatches(bytes);
-    if (records === undefined) return 'of another kind';
-    if (records.length > bytes.length)
-      throw new Error(`${records.length} of ${bytes.length} bytes`);
+    const decoded = decodeRecordBatches(bytes, 0);
+    if (decoded === undefined) return 'of another kind';
+    const { length } = decoded.records;
+    if (length > bytes.length) throw new Error(`${length} of ${bytes.length} bytes`);
     return 'decoded';
   } catch (error) {
     if (error instanceof RangeError) return 'refused';

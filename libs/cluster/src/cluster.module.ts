@@ -193,7 +193,7 @@ class Joining {
 
   private async streams(): Promise<{ producer: StreamProducer; providers: Provider[] }> {
     const { config, log, health, closing, metrics } = this;
-    const { prefix, partitions } = config.streams;
+    const { prefix } = config.streams;
     const admin = this.kafka('admin', 3).admin();
     await admin.connect();
     closing.add('Kafka (admin)', () => admin.disconnect());
@@ -208,7 +208,7 @@ class Joining {
     closing.add('Kafka (producer)', () => producer.close());
     const consumer = new KafkaConsumer({
       kafka: this.kafka('patient'),
-      ...{ admin, prefix, partitions, sessionTimeoutMs: SESSION_TIMEOUT_MS },
+      ...{ admin, prefix, sessionTimeoutMs: SESSION_TIMEOUT_MS },
       onFatal: (error) => exitBecause(givenUp(error)),
       onRetry: (error, partition) =>
         log.sampled('reader', 'reading failed; tried again', { partition, error }),

@@ -1,48 +1,55 @@
 /**
- * The bytes of a fetch, asked and answered. kafkajs 2.2.4 fetches without a session (KIP-227): every partition is named
- * in each request and answered each time, nearly always with nothing, and kafkajs sends what is empty through its
- * workers as well. At some hundred fetches a second that was the larger part of what a router did: an empty partition
- * is left out here as it is read.
+ * The bytes of a fetch, asked and answered. Without a session (KIP-227) every partition is named in each request and
+ * answered each time, nearly always with nothing: an empty one is left out here as it is read.
  */
 import { createRequire } from 'node:module';
 import { Bytes } from './bytes.kafka.js';
-import { decodeRecordBatches } from './record-batches.kafka.js';
+import { decodeRecordBatches, int64 } from './record-batches.kafka.js';
+import { fromTheirs, type TheirMessages } from './their-batches.kafka.js';
+import type { LogRecord } from './record.js';
 
-/** As kafkajs hands it on. */
+/** Of one topic. */
 export interface Fetch {
-  /** ms */
-  readonly maxWaitTime: number;
+  readonly topic: string;
+  readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
-  readonly isolationLevel: number;
-  readonly topics: readonly {
-    readonly topic: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly fetchOffset: string;
-      readonly maxBytes: number;
-    }[];
-  }[];
+  readonly partitionBytesMax: number;
+  readonly places: readonly Place[];
 }
 
-/** kafkajs's own reader of bytes. */
-interface Decoder {
-  readonly buffer: Buffer;
-  offset: number;
-  readInt16(): number;
-  readInt32(): number;
-  readInt64(): bigint;
-  readString(): string;
-  readArray<Item>(read: (decoder: Decoder) => Item): Item[];
+/** Where reading goes on. */
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What came of a partition that has something to say. */
+export interface FetchedPartition {
+  readonly partition: number;
+  /** The offset that was asked for; none of the records is below it. */
+  readonly from: number;
+  /** 0: none. Source: Kafka protocol guide, "Error Codes". */
+  readonly errorCode: number;
+  readonly records: readonly LogRecord[];
+  /** The offset at which reading goes on, not below `from`. */
+  readonly next: number;
+}
+
+export interface Fetched {
+  /** ms; by KIP-219 it is the client that waits. */
+  readonly clientSideThrottleTime: number;
+  readonly partitions: readonly FetchedPartition[];
 }
 
 const require = createRequire(import.meta.url);
-const DecoderOf = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder;
+const DecoderOf = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object;
 const decodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (
-  from: Decoder,
-) => Promise<unknown>;
+  from: object,
+) => Promise<TheirMessages>;
 
 const CONSUMER = -1;
+const READ_COMMITTED = 1;
 const NO_SESSION = { id: 0, epoch: -1 };
 const UNKNOWN = -1;
 const HEAD_BYTES = 4 + 4 + 4 + 4 + 1 + 4 + 4 + 4;
@@ -52,98 +59,97 @@ const TAIL_BYTES = 4 + 2;
 
 /** Body of a Fetch Request, version 11, without a session and a rack. Source: Kafka protocol guide. */
 export function encodeFetch(request: Fetch): Buffer {
-  let bytes = HEAD_BYTES + TAIL_BYTES;
-  for (const { topic, partitions } of request.topics) {
-    bytes += 2 + Buffer.byteLength(topic) + 4 + partitions.length * PARTITION_BYTES;
-  }
-  const out = new Bytes(bytes);
+  const { topic, places } = request;
+  const topicBytes = 2 + Buffer.byteLength(topic) + 4 + places.length * PARTITION_BYTES;
+  const out = new Bytes(HEAD_BYTES + topicBytes + TAIL_BYTES);
   out.int32(CONSUMER);
-  out.int32(request.maxWaitTime);
+  out.int32(request.maxWaitMs);
   out.int32(request.minBytes);
   out.int32(request.maxBytes);
-  out.int8(request.isolationLevel);
+  out.int8(READ_COMMITTED);
   out.int32(NO_SESSION.id);
   out.int32(NO_SESSION.epoch);
-  out.int32(request.topics.length);
-  for (const { topic, partitions } of request.topics) {
-    out.string(topic);
-    out.int32(partitions.length);
-    for (const { partition, fetchOffset, maxBytes } of partitions) {
-      out.int32(partition);
-      out.int32(UNKNOWN); // the leader's epoch
-      out.int64(Number(fetchOffset));
-      out.int64(UNKNOWN); // where the log begins
-      out.int32(maxBytes);
-    }
+  out.int32(1);
+  out.string(topic);
+  out.int32(places.length);
+  for (const { partition, offset } of places) {
+    out.int32(partition);
+    out.int32(UNKNOWN); // the leader's epoch
+    out.int64(offset);
+    out.int64(UNKNOWN); // where the log begins
+    out.int32(request.partitionBytesMax);
   }
   out.int32(0);
   out.int16(0);
   return out.buffer;
 }
 
-/** Of a partition, from its number on: where its fields begin, and where the next one begins if it is empty. */
-const AT = {
-  errorCode: 4,
-  abortedTransactions: 30,
-  preferredReplica: 34,
-  recordBytes: 38,
-  end: 42,
-};
+/** Of an answer's head: behind what is throttled come an error and a session, of which there are none. */
+const TOPICS_AT = 10;
+/** Of a partition, from its number on; behind the aborted transactions come the replica and the records. */
+const AT = { errorCode: 4, highWatermark: 6, aborted: 30 };
+const ABORTED_BYTES = 16;
+/** From the end of the aborted transactions. */
+const BEHIND = { recordBytes: 4, records: 8 };
 
-/** Body of a Fetch Response, version 11, as kafkajs goes on with it. Rejects where the bytes end too early. */
-export async function decodeFetched(bytes: Buffer): Promise<unknown> {
-  const decoder = new DecoderOf(bytes);
-  const clientSideThrottleTime = decoder.readInt32();
-  const errorCode = decoder.readInt16();
-  const sessionId = decoder.readInt32();
-  const responses: unknown[] = [];
-  for (let topics = decoder.readInt32(); topics > 0; topics--) {
-    const topicName = decoder.readString();
-    const partitions: unknown[] = [];
-    for (let left = decoder.readInt32(); left > 0; left--) {
-      if (isEmpty(bytes, decoder.offset)) decoder.offset += AT.end;
-      else partitions.push(await partitionFrom(decoder));
+/** Body of a Fetch Response, version 11. Rejects where the bytes end too early. */
+export async function decodeFetched(bytes: Buffer, { places }: Fetch): Promise<Fetched> {
+  const offsets = new Map<number, number>();
+  for (const { partition, offset } of places) offsets.set(partition, offset);
+  const partitions: FetchedPartition[] = [];
+  let at = TOPICS_AT + 4;
+  for (let topics = bytes.readInt32BE(TOPICS_AT); topics > 0; topics--) {
+    at += 2 + bytes.readInt16BE(at);
+    let left = bytes.readInt32BE(at);
+    for (at += 4; left > 0; left--) {
+      const head = headAt(bytes, at);
+      const { partition, errorCode, recordsAt, end } = head;
+      const from = offsets.get(partition) ?? 0;
+      if (errorCode !== 0) partitions.push({ partition, from, errorCode, records: [], next: from });
+      else if (end > recordsAt) {
+        const plain =
+          head.aborted === 0
+            ? decodeRecordBatches(bytes.subarray(recordsAt, end), from)
+            : undefined;
+        const { records, next } = plain ?? (await readByThem(bytes, head, from));
+        if (next > from) partitions.push({ partition, from, errorCode, records, next });
+      }
+      at = end;
     }
-    responses.push({ topicName, partitions });
   }
-  // By KIP-219 it is the client that waits; `throttleTime` would be what the broker has waited.
-  return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
+  return { clientSideThrottleTime: bytes.readInt32BE(0), partitions };
 }
 
-function isEmpty(bytes: Buffer, at: number): boolean {
-  return (
-    bytes.readInt32BE(at + AT.recordBytes) <= 0 &&
-    bytes.readInt16BE(at + AT.errorCode) === 0 &&
-    bytes.readInt32BE(at + AT.abortedTransactions) <= 0 &&
-    bytes.readInt32BE(at + AT.preferredReplica) === UNKNOWN
-  );
+interface Head {
+  readonly at: number;
+  readonly partition: number;
+  readonly errorCode: number;
+  /** How many transactions. */
+  readonly aborted: number;
+  readonly recordsAt: number;
+  /** Of the partition. */
+  readonly end: number;
 }
 
-async function partitionFrom(decoder: Decoder): Promise<unknown> {
-  const partition = {
-    partition: decoder.readInt32(),
-    errorCode: decoder.readInt16(),
-    highWatermark: String(decoder.readInt64()),
-    lastStableOffset: String(decoder.readInt64()),
-    lastStartOffset: String(decoder.readInt64()),
-    abortedTransactions: decoder.readArray((one) => ({
-      producerId: String(one.readInt64()),
-      firstOffset: String(one.readInt64()),
-    })),
-    preferredReadReplica: decoder.readInt32(),
-  };
-  const isPlain = partition.abortedTransactions.length === 0;
-  const messages =
-    (isPlain ? plainRecordsFrom(decoder) : undefined) ?? (await decodeMessages(decoder));
-  return { ...partition, messages };
+function headAt(bytes: Buffer, at: number): Head {
+  const aborted = Math.max(0, bytes.readInt32BE(at + AT.aborted));
+  const replicaAt = at + AT.aborted + 4 + aborted * ABORTED_BYTES;
+  const recordsAt = replicaAt + BEHIND.records;
+  const end = recordsAt + Math.max(0, bytes.readInt32BE(replicaAt + BEHIND.recordBytes));
+  if (end > bytes.length)
+    throw new RangeError(`a partition of ${end} bytes ends at ${bytes.length}`);
+  const [partition, errorCode] = [bytes.readInt32BE(at), bytes.readInt16BE(at + AT.errorCode)];
+  return { at, partition, errorCode, aborted, recordsAt, end };
 }
 
-/** undefined, and nothing is read: they are kafkajs's to read. */
-function plainRecordsFrom(decoder: Decoder): unknown {
-  const at = decoder.offset + 4;
-  const end = at + decoder.buffer.readInt32BE(decoder.offset);
-  if (end > decoder.buffer.length) return undefined;
-  const records = decodeRecordBatches(decoder.buffer.subarray(at, end));
-  if (records !== undefined) decoder.offset = Math.max(at, end);
-  return records;
+/** Compressed, transactional, or of an older format. */
+async function readByThem(bytes: Buffer, head: Head, from: number) {
+  const { at, partition, aborted, recordsAt, end } = head;
+  const messages = await decodeMessages(new DecoderOf(bytes.subarray(recordsAt - 4, end)));
+  const abortedTransactions = Array.from({ length: aborted }, (_, i) => {
+    const one = at + AT.aborted + 4 + i * ABORTED_BYTES;
+    return { producerId: String(int64(bytes, one)), firstOffset: String(int64(bytes, one + 8)) };
+  });
+  const highWatermark = String(int64(bytes, at + AT.highWatermark));
+  return fromTheirs({ partition, highWatermark, abortedTransactions, messages }, from);
 }

@@ -3,8 +3,8 @@
  * moment ("Failed to find group coordinator"), and a process that ended for it would take all its devices along:
  * so another consumer takes its place. What crashes again and again without ever joining has another reason.
  */
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import './own-codecs.kafka.js';
+import type { Consumer, Kafka } from 'kafkajs';
+import { readBy, type Readables } from './fetch-loops.kafka.js';
 
 const PATIENCE = { initialRetryTime: 100, maxRetryTime: 1000, retries: Number.MAX_SAFE_INTEGER };
 const KNOWN_WITHIN_MS = 10_000;
@@ -15,14 +15,11 @@ export interface MembershipOptions {
   /** Of endless patience. */
   readonly kafka: Kafka;
   readonly groupId: string;
-  readonly topic: string;
-  /** How many batches may be worked on at once. */
-  readonly partitions: number;
+  /** The partitions of the topic that are this member's. */
+  readonly readables: Readables;
   readonly sessionTimeoutMs: number;
-  /** At every join, also when nothing has changed: kafkajs has forgotten where it was. */
+  /** At every join, also when nothing has changed: others may have read meanwhile. */
   readonly onJoin: (partitions: readonly number[]) => void;
-  /** Only what cannot end kafkajs may leave it: nothing. */
-  readonly onBatch: (payload: EachBatchPayload) => Promise<void>;
   /** It cannot join any more. */
   readonly onFatal: (error: Error) => void;
 }
@@ -46,12 +43,6 @@ export class Membership {
     await joined;
   }
 
-  /** Nothing happens between two memberships: the next join asks where to go on. */
-  seek(partition: number, offset: number): void {
-    if (!this.isMember) return;
-    this.consumer.seek({ topic: this.options.topic, partition, offset: String(offset) });
-  }
-
   async leave(): Promise<void> {
     this.isOver = true;
     clearTimeout(this.again);
@@ -65,8 +56,6 @@ export class Membership {
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
       rebalanceTimeout: 3 * sessionTimeoutMs,
-      minBytes: 1,
-      maxWaitTimeInMs: 500,
       allowAutoTopicCreation: false,
       retry: { ...PATIENCE, restartOnFailure: () => Promise.resolve(!this.isOver) },
     });
@@ -74,7 +63,7 @@ export class Membership {
     consumer.on(GROUP_JOIN, ({ payload }) => {
       this.isMember = true;
       this.crashes = 0;
-      this.options.onJoin(payload.memberAssignment[this.options.topic] ?? []);
+      this.options.onJoin(payload.memberAssignment[this.options.readables.topic] ?? []);
       this.markJoined();
     });
     consumer.on(STOP, () => (this.isMember = false));
@@ -86,23 +75,19 @@ export class Membership {
   }
 
   private async run(): Promise<void> {
-    const { partitions, onBatch } = this.options;
+    const { readables } = this.options;
     await this.consumer.connect();
     await this.subscribe();
-    await this.consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: partitions,
-      eachBatch: onBatch,
-    });
+    await this.consumer.run({ autoCommit: false, eachBatch: readBy(readables) });
   }
 
   /** A stream that was created a moment ago is not known to every broker yet. */
   private async subscribe(): Promise<void> {
+    const { topic } = this.options.readables;
     const until = performance.now() + KNOWN_WITHIN_MS;
     for (;;) {
       try {
-        return await this.consumer.subscribe({ topics: [this.options.topic], fromBeginning: true });
+        return await this.consumer.subscribe({ topics: [topic] });
       } catch (error) {
         if (performance.now() > until) throw error;
         await new Promise((resolve) => setTimeout(resolve, 200));

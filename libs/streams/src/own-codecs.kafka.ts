@@ -4,7 +4,6 @@
  * 2.3, and for whatever else is asked of it, kafkajs goes its own way.
  */
 import { createRequire } from 'node:module';
-import { decodeFetched, encodeFetch, type Fetch } from './fetch-bytes.kafka.js';
 import { encodeProduce, type Produce } from './produce-bytes.kafka.js';
 
 /** Of one version of a request: what is sent, and how the answer is read. */
@@ -36,9 +35,6 @@ const require = createRequire(import.meta.url);
 const requests = 'kafkajs/src/protocol/requests';
 const responseOf = (name: string): Response => require(`${requests}/${name}/response`) as Response;
 
-/** As kafkajs: the broker holds a fetch back for so long, and the network takes its time. */
-const NETWORK_MS = 100;
-
 const produced = responseOf('produce/v7');
 replace<Produce & { readonly compression: number; readonly transactionalId?: string }>(
   'produce',
@@ -55,19 +51,6 @@ replace<Produce & { readonly compression: number; readonly transactionalId?: str
     };
   },
 );
-
-const fetched = { decode: decodeFetched, parse: responseOf('fetch/v11').parse };
-replace<Fetch & { readonly rackId: string }>('fetch', 11, ({ rackId, ...asked }) => {
-  if (rackId !== '') return undefined;
-  return {
-    request: {
-      ...{ apiKey: 1, apiVersion: 11, apiName: 'Fetch' },
-      encode: () => encoder(() => encodeFetch(asked)),
-    },
-    response: fetched,
-    requestTimeout: asked.maxWaitTime + NETWORK_MS,
-  };
-});
 
 /** `ours` returns undefined for what it does not speak. */
 function replace<Asked>(

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { PartitionReader } from './consumer.js';
+import type { FetchedPartition } from './fetch-bytes.kafka.js';
 import { PartitionTurns } from './partition-turns.kafka.js';
 import type { RecordBatch } from './record.js';
 
@@ -43,92 +44,76 @@ class Asked implements PartitionReader {
   }
 }
 
-function partition() {
+async function begun(start: number) {
   const reader = new Asked();
-  const seeks: number[] = [];
   const turns = new PartitionTurns(0, reader, {
-    seek: (offset) => seeks.push(offset),
-    gapTo: (next) => batchTo(next, 0),
+    stream: 'notifications',
     onRetry: () => undefined,
   });
-  return { reader, seeks, turns };
+  void turns.begin(undefined);
+  await reader.answer(start);
+  reader.calls.length = 0;
+  return { reader, turns };
 }
 
-async function begun(start: number) {
-  const all = partition();
-  void all.turns.begin(undefined);
-  await all.reader.answer(start);
-  all.reader.calls.length = 0;
-  return all;
-}
-
-function batchTo(next: number, count: number): RecordBatch {
+function fetched(from: number, next: number): FetchedPartition {
   const record = { key: Buffer.from('k'), value: null, at: 0, offset: next - 1 };
-  return {
-    stream: 'notifications',
-    partition: 0,
-    records: Array.from({ length: count }, () => record),
-    next,
-  };
+  const records = Array.from({ length: next - from }, () => record);
+  return { partition: 0, from, errorCode: 0, records, next };
 }
 
 describe('a batch', () => {
   test('that was fetched where the reader wants to go on is given', async () => {
     const { reader, turns } = await begun(5);
-    const read = turns.read(5, () => batchTo(8, 3));
+    expect(turns.fetchFrom).toBe(5);
+    const taken = turns.take(fetched(5, 8));
+    expect(turns.fetchFrom).toBeUndefined();
     await reader.answer(8);
-    expect(await read).toBe(8);
-    expect(turns.position).toBe(8);
+    await taken;
+    expect(reader.calls).toEqual(['batch of 3 to 8']);
+    expect(turns.fetchFrom).toBe(8);
   });
 
-  test('that waited while the reader sought elsewhere is not given, and the place is sought again', async () => {
-    const { reader, seeks, turns } = await begun(5);
-    turns.look(1, { low: 0, high: 5 });
-    const read = turns.read(5, () => batchTo(8, 3));
-    await reader.answer(0);
-    expect(await read).toBeUndefined();
-    expect(reader.calls).toEqual(['idle']);
-    expect(seeks).toEqual([5, 0, 0]);
-    expect(turns.position).toBe(0);
-  });
-
-  test('behind what was compacted away is given after the place has been sought several times', async () => {
-    const { reader, seeks, turns } = await begun(5);
-    for (let i = 0; i < 3; i++) expect(await turns.read(9, () => batchTo(12, 3))).toBeUndefined();
-    expect(seeks).toEqual([5, 5, 5, 5]);
-    const read = turns.read(9, () => batchTo(12, 3));
-    await reader.answer(12);
-    expect(await read).toBe(12);
-  });
-
-  test('behind a gap is given at once where nothing was sought', async () => {
+  test('that waited while the reader sought elsewhere is not given', async () => {
     const { reader, turns } = await begun(5);
-    const first = turns.read(5, () => batchTo(6, 1));
-    await reader.answer(6);
-    await first;
-    const read = turns.read(9, () => batchTo(12, 3));
-    await reader.answer(12);
-    expect(await read).toBe(12);
+    turns.look(1, { low: 0, high: 5 });
+    const taken = turns.take(fetched(5, 8));
+    await reader.answer(0);
+    await taken;
+    expect(reader.calls).toEqual(['idle']);
+    expect(turns.fetchFrom).toBe(0);
+  });
+
+  test('is none before the reader has said where it begins, and from below zero on the first', async () => {
+    const reader = new Asked();
+    const turns = new PartitionTurns(0, reader, { stream: 's', onRetry: () => undefined });
+    const begin = turns.begin(undefined);
+    expect(turns.fetchFrom).toBeUndefined();
+    await reader.answer(-2);
+    await begin;
+    expect(turns.fetchFrom).toBe(0);
   });
 
   test('from below what was read is not given', async () => {
-    const { reader, seeks, turns } = await begun(5);
-    const first = turns.read(5, () => batchTo(6, 1));
+    const { reader, turns } = await begun(5);
+    const first = turns.take(fetched(5, 6));
     await reader.answer(6);
     await first;
-    expect(await turns.read(0, () => batchTo(6, 6))).toBeUndefined();
-    expect(seeks).toEqual([5, 6]);
+    await turns.take(fetched(0, 6));
+    expect(reader.calls).toEqual(['batch of 1 to 6']);
+    expect(turns.fetchFrom).toBe(6);
   });
 
   test('is given again when the reader fails, and no more once the partition is taken away', async () => {
     const { reader, turns } = await begun(5);
-    const read = turns.read(5, () => batchTo(8, 3));
+    const taken = turns.take(fetched(5, 8));
     await reader.answer(new Error('a store is away'));
     await expect.poll(() => reader.calls.length).toBe(2);
     turns.end();
     await reader.answer(new Error('a store is away'));
-    expect(await read).toBeUndefined();
+    await taken;
     expect(reader.calls.length).toBe(2);
+    expect(turns.fetchFrom).toBeUndefined();
   });
 });
 
@@ -142,10 +127,10 @@ describe('the end of the log', () => {
 
   test('that was looked up before a turn of the reader counts no more', async () => {
     const { reader, turns } = await begun(5);
-    const read = turns.read(5, () => batchTo(8, 3));
+    const taken = turns.take(fetched(5, 8));
     turns.look(1, { low: 0, high: 5 });
     await reader.answer(8);
-    await read;
+    await taken;
     turns.look(1, { low: 0, high: 8 });
     turns.look(2, { low: 0, high: 9 });
     await turn();
@@ -158,10 +143,10 @@ describe('the end of the log', () => {
   test('is not looked up while the reader is busy', async () => {
     const { reader, turns } = await begun(5);
     expect(turns.quietSince(0)).toBe(1);
-    const read = turns.read(5, () => batchTo(8, 3));
+    const taken = turns.take(fetched(5, 8));
     expect(turns.quietSince(0)).toBeUndefined();
     await reader.answer(8);
-    await read;
+    await taken;
     expect(turns.quietSince(0)).toBe(2);
     expect(turns.quietSince(60_000)).toBeUndefined();
     turns.end();
@@ -169,10 +154,22 @@ describe('the end of the log', () => {
   });
 
   test('and its beginning above the position: the reader is told that nothing is left below', async () => {
-    const { reader, seeks, turns } = await begun(5);
+    const { reader, turns } = await begun(5);
     turns.look(1, { low: 7, high: 9 });
     await reader.answer(7);
     expect(reader.calls).toEqual(['batch of 0 to 7']);
-    expect(seeks).toEqual([5, 7]);
+    expect(turns.fetchFrom).toBe(7);
+  });
+
+  test('is looked up before anything else is fetched where the broker had nothing', async () => {
+    const { reader, turns } = await begun(5);
+    turns.missed(4);
+    expect(turns.fetchFrom).toBe(5);
+    turns.missed(5);
+    expect(turns.fetchFrom).toBeUndefined();
+    expect(turns.quietSince(60_000)).toBe(1);
+    turns.look(1, { low: 7, high: 9 });
+    await reader.answer(7);
+    expect(turns.fetchFrom).toBe(7);
   });
 });

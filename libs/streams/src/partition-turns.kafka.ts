@@ -1,15 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PartitionReader } from './consumer.js';
-import type { RecordBatch } from './record.js';
+import type { FetchedPartition } from './fetch-bytes.kafka.js';
 
 const AGAIN_AFTER_MS = { first: 50, last: 2000 };
-/** Batches from another place after a seek; beyond it there is nothing at the place that was sought. */
-const ASTRAY_MAX = 3;
 
-interface Place {
-  /** A batch without records. */
-  readonly gapTo: (next: number) => RecordBatch;
-  readonly seek: (offset: number) => void;
+interface Options {
+  readonly stream: string;
   readonly onRetry: (error: unknown) => void;
 }
 
@@ -18,56 +14,52 @@ interface Place {
  * succeeds or the partition is taken away, and where reading goes on.
  */
 export class PartitionTurns {
-  /** Resolves when the reader has said where to begin, or the assignment has ended. */
-  readonly begun: Promise<void>;
-  position = 0;
-  /** Where reading must go on first; undefined: it has. */
-  private sought: number | undefined;
-  private astray = 0;
+  /** Where reading goes on; undefined: the reader has not said yet. */
+  private position: number | undefined;
+  /** There was nothing at the position: it lies outside of the log. */
+  private isOutside = false;
   private isEnded = false;
   private lastTurnAt = performance.now();
   /** Begun or waiting, and over. */
   private turns = 0;
   private turnsOver = 0;
   private inTurn: Promise<unknown> = Promise.resolve();
-  private markBegun: () => void = () => undefined;
 
   constructor(
     readonly partition: number,
     private readonly reader: PartitionReader,
-    private readonly place: Place,
-  ) {
-    this.begun = new Promise((resolve) => (this.markBegun = resolve));
-  }
+    private readonly options: Options,
+  ) {}
 
   /** @param before the end of an earlier assignment of the same partition */
   async begin(before: Promise<unknown> | undefined): Promise<void> {
     await before;
-    await this.turn(async () => this.goTo(await this.reader.onAssigned(this.partition)));
-    this.markBegun();
+    await this.turn(async () => {
+      this.position = Math.max(0, await this.reader.onAssigned(this.partition));
+    });
+  }
+
+  /** The offset to fetch from now; undefined: none. */
+  get fetchFrom(): number | undefined {
+    return this.isEnded || this.isBusy || this.isOutside ? undefined : this.position;
   }
 
   /**
-   * A batch that was fetched from that offset; `cut` makes it from the position on. It may have waited for a turn that
-   * then sought elsewhere: it is given only if it belongs to the place where reading goes on. Resolves with the
-   * offset behind what is done; undefined: nothing was done.
+   * Resolves when the reader has taken it. It may have waited for a turn that then sought elsewhere: it is given only
+   * if it was fetched from where reading goes on.
    */
-  async read(fetchedFrom: number, cut: (from: number) => RecordBatch): Promise<number | undefined> {
-    let done: number | undefined;
-    const isOurs = await this.turn(async () => {
-      if (!this.isInPlace(fetchedFrom)) {
-        // A log that ends below what was read has been replaced: the reader finds that out, in its time.
-        if (this.astray > ASTRAY_MAX) await pause(AGAIN_AFTER_MS.last);
-        return this.goTo(this.position);
-      }
-      const batch = cut(this.position);
-      const next = await this.reader.onBatch(batch);
-      this.sought = undefined;
-      this.astray = 0;
-      if (next === batch.next) this.position = done = next;
-      else this.goTo(next);
+  async take({ from, records, next }: FetchedPartition): Promise<void> {
+    const { partition } = this;
+    const { stream } = this.options;
+    await this.turn(async () => {
+      if (from !== this.position) return;
+      this.position = await this.reader.onBatch({ stream, partition, records, next });
     });
-    return isOurs ? done : undefined;
+  }
+
+  /** That offset lies outside of the log. Nothing is fetched until the log's ends have been looked up. */
+  missed(from: number): void {
+    if (from === this.position) this.isOutside = true;
   }
 
   /**
@@ -75,62 +67,49 @@ export class PartitionTurns {
    * have gone elsewhere meanwhile, and would take what it has not read for nothing.
    */
   look(turn: number, { low, high }: { readonly low: number; readonly high: number }): void {
-    if (turn !== this.turns || this.isEnded) return;
+    if (turn !== this.turns || this.isEnded || this.position === undefined) return;
+    this.isOutside = false;
     if (this.position >= high) {
       void this.turn(async () => {
-        const next = await this.reader.onIdle(this.partition);
-        if (next !== undefined) this.goTo(next);
+        this.position = (await this.reader.onIdle(this.partition)) ?? this.position;
       });
     } else if (this.position < low) {
       // What lay between has been deleted.
-      void this.turn(async () => this.goTo(await this.reader.onBatch(this.place.gapTo(low))));
+      void this.take({ partition: this.partition, from: this.position, ...gapTo(low) });
     }
   }
 
   /** No call begins after this. */
   end(): void {
     this.isEnded = true;
-    this.markBegun();
   }
 
   settled(): Promise<unknown> {
     return this.inTurn;
   }
 
-  /** The number of its last turn, if that is over for so long; undefined: it is busy. */
-  quietSince(forMs: number): number | undefined {
-    const isQuiet = !this.isEnded && !this.isBusy && performance.now() - this.lastTurnAt >= forMs;
-    return isQuiet ? this.turns : undefined;
-  }
-
   /**
-   * kafkajs moves on by itself only over what is not there (deleted, compacted away), which shows as an offset above
-   * ours. After a seek such an offset may also be one of before the seek, on its way: it is asked again.
+   * The number of its last turn, if that is over for so long, or the position was found outside of the log; undefined:
+   * it is busy.
    */
-  private isInPlace(fetchedFrom: number): boolean {
-    if (this.sought === undefined) return fetchedFrom >= this.position;
-    if (fetchedFrom === this.sought) return true;
-    return ++this.astray > ASTRAY_MAX && fetchedFrom > this.sought;
-  }
-
-  private goTo(offset: number): void {
-    if (this.sought !== offset) this.astray = 0;
-    this.position = this.sought = offset;
-    if (!this.isEnded) this.place.seek(offset);
+  quietSince(forMs: number): number | undefined {
+    if (this.isEnded || this.isBusy) return undefined;
+    const isQuiet = this.isOutside || performance.now() - this.lastTurnAt >= forMs;
+    return isQuiet ? this.turns : undefined;
   }
 
   private get isBusy(): boolean {
     return this.turnsOver < this.turns;
   }
 
-  private turn(call: () => Promise<void>): Promise<boolean> {
+  private turn(call: () => Promise<void>): Promise<void> {
     this.turns++;
     const turn = this.inTurn.then(() => this.repeat(call));
     this.inTurn = turn;
     return turn;
   }
 
-  private async repeat(call: () => Promise<void>): Promise<boolean> {
+  private async repeat(call: () => Promise<void>): Promise<void> {
     for (
       let wait = AGAIN_AFTER_MS.first;
       !this.isEnded;
@@ -140,12 +119,15 @@ export class PartitionTurns {
         await call();
         this.turnsOver++;
         this.lastTurnAt = performance.now();
-        return !this.isEnded;
+        return;
       } catch (error) {
-        this.place.onRetry(error);
+        this.options.onRetry(error);
         await pause(wait);
       }
     }
-    return false;
   }
+}
+
+function gapTo(next: number): Omit<FetchedPartition, 'partition' | 'from'> {
+  return { errorCode: 0, records: [], next };
 }

@@ -6,3 +6,4 @@ export * from './membership.kafka.js';
 export * from './stream-setup.kafka.js';
 export { encodeProduce } from './produce-bytes.kafka.js';
 export { decodeRecordBatches } from './record-batches.kafka.js';
+export type { FetchedPartition } from './fetch-bytes.kafka.js';

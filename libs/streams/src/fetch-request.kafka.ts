@@ -1,0 +1,149 @@
+/**
+ * One fetch from one broker, over a connection of kafkajs's. Brokers older than 2.3 speak another version of it, and
+ * kafkajs's own codec then.
+ */
+import { createRequire } from 'node:module';
+import {
+  decodeFetched,
+  encodeFetch,
+  type Fetch,
+  type Fetched,
+  type FetchedPartition,
+} from './fetch-bytes.kafka.js';
+import { fromTheirs, type TheirPartition } from './their-batches.kafka.js';
+
+/** Of one version of a request: what is sent, and how the answer is read. */
+export interface Exchange<Answer> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    /** `buf`: by what kafkajs knows an encoder. */
+    readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+  };
+  readonly response: {
+    readonly decode: (bytes: Buffer) => Promise<unknown>;
+    readonly parse: (decoded: unknown) => Promise<Answer>;
+  };
+  /** ms */
+  readonly requestTimeout?: number;
+}
+
+/** A request in all its versions; kafkajs takes the newest that both sides know. */
+interface Versions<Asked, Answer> {
+  readonly versions: readonly string[];
+  readonly protocol: (of: { readonly version: number }) => (asked: Asked) => Exchange<Answer>;
+}
+
+/** As far as it is needed here. */
+export interface Broker {
+  lookupRequest<Asked, Answer>(
+    apiKey: number,
+    versions: Versions<Asked, Answer>,
+  ): (asked: Asked) => Exchange<Answer>;
+  readonly connectionPool: {
+    send<Answer>(exchange: Exchange<Answer>): Promise<Answer>;
+  };
+  disconnect(): Promise<void>;
+}
+
+interface TheirFetch {
+  readonly maxWaitTime: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly isolationLevel: number;
+  readonly rackId: string;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly fetchOffset: string;
+      readonly maxBytes: number;
+    }[];
+  }[];
+}
+
+interface TheirAnswer {
+  readonly responses: readonly {
+    readonly partitions: readonly (TheirPartition & { readonly errorCode: number })[];
+  }[];
+}
+
+const require = createRequire(import.meta.url);
+const { protocol, versions } = (
+  require('kafkajs/src/protocol/requests') as {
+    readonly requests: { readonly Fetch: Versions<TheirFetch, unknown> };
+  }
+).requests.Fetch;
+
+const FETCH = 1;
+const VERSION = 11;
+const READ_COMMITTED = 1;
+/** As kafkajs: the broker holds a fetch back for so long, and the network takes its time. */
+const NETWORK_MS = 100;
+
+export const FETCH_VERSIONS: Versions<Fetch, Fetched> = {
+  versions,
+  protocol: ({ version }) => (version === VERSION ? ours : (asked) => theirs(version, asked)),
+};
+
+/** What the partitions that say something say. Rejects as kafkajs does; errors of partitions are theirs. */
+export async function fetchFrom(
+  broker: Broker,
+  asked: Fetch,
+): Promise<readonly FetchedPartition[]> {
+  const exchange = broker.lookupRequest(FETCH, FETCH_VERSIONS)(asked);
+  try {
+    return (await broker.connectionPool.send(exchange)).partitions;
+  } catch (error) {
+    if ((error as Error).name === 'KafkaJSConnectionClosedError') await broker.disconnect();
+    throw error;
+  }
+}
+
+function ours(asked: Fetch): Exchange<Fetched> {
+  return {
+    request: {
+      ...{ apiKey: FETCH, apiVersion: VERSION, apiName: 'Fetch' },
+      encode: () => {
+        const buffer = encodeFetch(asked);
+        return Promise.resolve({ buf: buffer, buffer });
+      },
+    },
+    response: {
+      decode: (bytes) => decodeFetched(bytes, asked),
+      parse: (decoded) => Promise.resolve(decoded as Fetched),
+    },
+    requestTimeout: asked.maxWaitMs + NETWORK_MS,
+  };
+}
+
+function theirs(version: number, asked: Fetch): Exchange<Fetched> {
+  const { topic, places, partitionBytesMax, minBytes, maxBytes, maxWaitMs } = asked;
+  const partitions = places.map(({ partition, offset }) => ({
+    ...{ partition, fetchOffset: String(offset), maxBytes: partitionBytesMax },
+  }));
+  const { request, response, requestTimeout } = protocol({ version })({
+    ...{ maxWaitTime: maxWaitMs, minBytes, maxBytes, isolationLevel: READ_COMMITTED, rackId: '' },
+    topics: [{ topic, partitions }],
+  });
+  return {
+    ...{ request, requestTimeout },
+    response: {
+      decode: response.decode,
+      parse: (decoded) => Promise.resolve(fetchedBy(decoded as TheirAnswer, asked)),
+    },
+  };
+}
+
+function fetchedBy({ responses }: TheirAnswer, { places }: Fetch): Fetched {
+  const offsets = new Map(places.map(({ partition, offset }) => [partition, offset]));
+  const partitions = responses.flatMap(({ partitions }) =>
+    partitions.map(({ errorCode, ...one }): FetchedPartition => {
+      const from = offsets.get(one.partition) ?? 0;
+      return { partition: one.partition, from, errorCode, ...fromTheirs(one, from) };
+    }),
+  );
+  const saying = partitions.filter(({ errorCode, next, from }) => errorCode !== 0 || next > from);
+  return { clientSideThrottleTime: 0, partitions: saying };
+}
