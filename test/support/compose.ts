@@ -16,7 +16,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freeNet } from './free-net.js';
 import { ROOT } from './sources.js';
-import { freePorts, type Accounts } from './standalone.js';
+import { accountsOf, freePorts, samplesOf, type Accounts } from './standalone.js';
 
 export const COMPOSE_FILE = join(ROOT, 'deploy', 'compose.yaml');
 const HOST = '127.0.0.1';
@@ -189,14 +189,7 @@ export class Compose {
     const texts = await Promise.all(
       routers.map((name) => this.ask(name, '/metrics').catch(() => '')),
     );
-    const sum = (metric: string): number =>
-      texts
-        .flatMap((text) => [...text.matchAll(new RegExp(`^${metric}\\{.*\\} (\\d+)$`, 'gm'))])
-        .reduce((total, [, value]) => total + Number(value), 0);
-    const accepted = sum('heliograph_accepted_total');
-    const pending = sum('heliograph_pending');
-    const ended = sum('heliograph_outcomes_total');
-    return { accepted, pending, outcomes: { ended }, unaccounted: accepted - ended - pending };
+    return accountsOf(samplesOf(texts.join('\n')));
   }
 
   /** Resolves with the accounts when nothing is pending and they add up. */

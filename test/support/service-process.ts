@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import { samplesOf } from './standalone.js';
 
 const OUTPUT_MAX = 1_000_000;
 /** A process that is stopped (SIGSTOP) takes connections and never answers. */
@@ -128,14 +129,7 @@ export class ServiceProcess {
 
   /** Every sample of `/metrics` by its name with labels, as it stands there: `name{label="value"}`. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
-    const text = await (await this.ask('/metrics')).text();
-    const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    return new Map(
-      samples.map((line) => {
-        const at = line.lastIndexOf(' ');
-        return [line.slice(0, at), Number(line.slice(at + 1))];
-      }),
-    );
+    return samplesOf(await (await this.ask('/metrics')).text());
   }
 
   private ask(path: string): Promise<Response> {

@@ -58,6 +58,12 @@ export interface Accounts {
   readonly unaccounted: number;
 }
 
+/** Every sample of a `/metrics` by its name with labels, as it stands there: `name{label="value"}`. */
+export function samplesOf(text: string): ReadonlyMap<string, number> {
+  const samples = text.matchAll(/^([^#\n].*) (\S+)$/gm);
+  return new Map(Array.from(samples, ([, name = '', value]) => [name, Number(value)]));
+}
+
 /** The sums over all partitions that the samples tell of. */
 export function accountsOf(samples: ReadonlyMap<string, number>): Accounts {
   let accepted = 0;
@@ -203,16 +209,8 @@ export class Standalone {
     return `${this.stdout}${this.stderr}`;
   }
 
-  /** Every sample of `/metrics` by its name with labels, as it stands there: `name{label="value"}`. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
-    const text = await (await fetch(`${this.opsUrl}/metrics`)).text();
-    const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    return new Map(
-      samples.map((line) => {
-        const at = line.lastIndexOf(' ');
-        return [line.slice(0, at), Number(line.slice(at + 1))];
-      }),
-    );
+    return samplesOf(await (await fetch(`${this.opsUrl}/metrics`)).text());
   }
 
   /** The accounts of all partitions. */
