@@ -13,6 +13,7 @@ import kafkajs, { Kafka, logLevel, type AclOperationTypes, type AclResourceTypes
 import { KAFKA_LIB, archiveClasses, archivedClasses } from './kafka-classes.js';
 import { freePorts } from './standalone.js';
 import type { Certificate } from './tls.js';
+import { signalTo } from './while-stopped.js';
 
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk';
 /** A test's broker lives for seconds: it starts quickly, and never gets as fast as it might. */
@@ -207,8 +208,7 @@ class LocalKafka implements KafkaServer {
   }
 
   signal(signal: NodeJS.Signals): Promise<void> {
-    this.child?.kill(signal);
-    return Promise.resolve();
+    return signalTo(this.child, signal);
   }
 }
 

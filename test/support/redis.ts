@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { pathOf } from './machine.js';
 import { freePorts } from './standalone.js';
+import { signalTo } from './while-stopped.js';
 
 export interface RedisServer {
   readonly url: string;
@@ -68,8 +69,7 @@ class LocalRedis implements RedisServer {
   }
 
   signal(signal: NodeJS.Signals): Promise<void> {
-    this.child?.kill(signal);
-    return Promise.resolve();
+    return signalTo(this.child, signal);
   }
 
   private async ask(question: (redis: Redis) => Promise<unknown>): Promise<void> {
