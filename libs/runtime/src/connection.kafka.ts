@@ -3,10 +3,11 @@
  * kafkajs speaks through our log; what it tries again by itself is said at most once in 10 s.
  */
 import { readFileSync } from 'node:fs';
-import { connect as connectPlain, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, ISocketFactory, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
+import { connectLean } from './lean-reads.js';
 import type { Log } from './log.js';
 import './quiet-connections.kafka.js';
 import { kafkaReason } from './store-reasons.js';
@@ -136,7 +137,7 @@ export class KafkaWatch {
 const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
   const socket = ssl
     ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-    : connectPlain({ host, port }, onConnect);
+    : connectLean({ host, port }, onConnect);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   socket.setNoDelay(true);
   return socket;

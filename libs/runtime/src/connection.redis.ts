@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import { gatherWrites } from './gathered-writes.redis.js';
+import { LeanConnector } from './lean-connector.redis.js';
 import type { Log } from './log.js';
 import { StartRefused } from './start-refused.js';
 import { redisReason, userOf } from './store-reasons.js';
@@ -123,7 +124,7 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
     socketTimeout: commandTimeoutMs + DEAD_AFTER_MS,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    ...tlsOf(access),
+    ...(isTls(access) ? tlsOf(access) : { Connector: LeanConnector }),
   };
   const [first = '', ...others] = access.urls;
   if (others.length === 0) {
@@ -147,9 +148,8 @@ function createClient(access: RedisAccess, options: RedisClientOptions): RedisCl
   return cluster.on('+node', gathering);
 }
 
-function tlsOf(access: RedisAccess): RedisOptions {
-  if (!isTls(access)) return {};
-  return { tls: access.caFile === undefined ? {} : { ca: readFileSync(access.caFile) } };
+function tlsOf({ caFile }: RedisAccess): RedisOptions {
+  return { tls: caFile === undefined ? {} : { ca: readFileSync(caFile) } };
 }
 
 function isTls({ urls }: RedisAccess): boolean {
