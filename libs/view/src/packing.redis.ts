@@ -11,7 +11,7 @@ import type {
 import type { MailboxEntry } from './mailbox.js';
 import type { Command, Settlement } from './partition-view.js';
 import type { Holder } from './presence.js';
-import type { Argument } from './redis-scripts.redis.js';
+import type { Argument } from './script.redis.js';
 import type { SubscriptionChange } from './subscriptions-view.js';
 
 const NOTHING = Buffer.alloc(0);

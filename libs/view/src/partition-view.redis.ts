@@ -21,7 +21,8 @@ import type {
   Settlement,
   ViewBelief,
 } from './partition-view.js';
-import type { Argument, RedisScripts } from './redis-scripts.redis.js';
+import type { RedisScripts } from './redis-scripts.redis.js';
+import type { Argument } from './script.redis.js';
 
 interface Step {
   readonly cursor?: Cursor | undefined;

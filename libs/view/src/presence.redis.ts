@@ -2,7 +2,8 @@ import type { DeviceId } from '#webpush';
 import { packClaim, unpackHolder } from './packing.redis.js';
 import { Presence } from './presence.js';
 import type { Claimed, Holder, Reclaimed } from './presence.js';
-import type { Argument, RedisScripts } from './redis-scripts.redis.js';
+import type { RedisScripts } from './redis-scripts.redis.js';
+import type { Argument } from './script.redis.js';
 
 export class RedisPresence extends Presence {
   constructor(private readonly scripts: RedisScripts) {

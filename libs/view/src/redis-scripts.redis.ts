@@ -1,20 +1,17 @@
 /**
- * Runs the scripts: EVALSHA, and EVAL where a server does not know one yet (ioredis does both). Keys of a partition
- * are `hg:{p}:…`: the hash tag keeps all of them in one slot of a Redis Cluster.
+ * Runs the scripts. Keys of a partition are `hg:{p}:…`: the hash tag keeps all of them in one slot of a Redis Cluster.
  */
-import type { Cluster, Redis } from 'ioredis';
 import { partitionOf } from '#webpush';
 import type { DeviceId } from '#webpush';
 import * as notifications from './lua-notifications.redis.js';
 import { PARTITION } from './lua-partition.redis.js';
 import * as presence from './lua-presence.redis.js';
 import * as subscriptions from './lua-subscriptions.redis.js';
+import { Script } from './script.redis.js';
+import type { Argument, RedisClient } from './script.redis.js';
 
 /** Of the keys and values that these scripts write; another number for whatever older scripts would not understand. */
 export const VIEW_LAYOUT = 2;
-
-export type RedisClient = Redis | Cluster;
-export type Argument = string | number | Buffer;
 
 /** ARGV: field of the mark (`notifications` or `subscriptions`), view id. Clears nothing. */
 const CREATE_MARK = `
@@ -59,8 +56,6 @@ const ofGateways = {
 export type PartitionScript = keyof typeof ofPartition;
 export type GatewayScript = keyof typeof ofGateways;
 
-type Command = (...args: readonly Argument[]) => Promise<unknown>;
-
 /** What the adapters share: the client, the partitions, and the bounds that scripts are told. */
 export interface RedisViewOptions {
   readonly redis: RedisClient;
@@ -72,18 +67,12 @@ export interface RedisViewOptions {
 }
 
 export class RedisScripts {
-  private readonly commands: Readonly<Record<string, Command>>;
+  private readonly ofPartition: Readonly<Record<PartitionScript, Script>>;
+  private readonly ofGateways: Readonly<Record<GatewayScript, Script>>;
 
   constructor(readonly options: RedisViewOptions) {
-    const { redis } = options;
-    for (const [name, lua] of Object.entries(ofPartition)) {
-      redis.defineCommand(`hg_${name}`, { numberOfKeys: 1, lua: `${PARTITION}${lua}` });
-    }
-    for (const [name, lua] of Object.entries(ofGateways)) {
-      redis.defineCommand(`hg_${name}`, { numberOfKeys: 2, lua });
-    }
-    // ioredis adds a method for each command that was defined, and one that answers in Buffers.
-    this.commands = redis as unknown as Record<string, Command>;
+    this.ofPartition = scripts(ofPartition, 1, PARTITION);
+    this.ofGateways = scripts(ofGateways, 2);
   }
 
   key(partition: number, name: string): string {
@@ -96,7 +85,8 @@ export class RedisScripts {
 
   /** Answers in text. */
   run(script: PartitionScript, partition: number, args: readonly Argument[]): Promise<unknown> {
-    return this.call(`hg_${script}`, [`hg:{${partition}}:`, ...args]);
+    const all = [`hg:{${partition}}:`, ...args];
+    return this.ofPartition[script].run(this.options.redis, 'text', all);
   }
 
   /** Answers in bytes. */
@@ -105,16 +95,24 @@ export class RedisScripts {
     partition: number,
     args: readonly Argument[],
   ): Promise<unknown> {
-    return this.call(`hg_${script}Buffer`, [`hg:{${partition}}:`, ...args]);
+    const all = [`hg:{${partition}}:`, ...args];
+    return this.ofPartition[script].run(this.options.redis, 'bytes', all);
   }
 
   runGateways(script: GatewayScript, gateway: string, args: readonly Argument[]): Promise<unknown> {
-    return this.call(`hg_${script}`, ['hg:{gateways}', `hg:{gateways}:${gateway}`, ...args]);
+    const all = ['hg:{gateways}', `hg:{gateways}:${gateway}`, ...args];
+    return this.ofGateways[script].run(this.options.redis, 'text', all);
   }
+}
 
-  private call(name: string, args: readonly Argument[]): Promise<unknown> {
-    const command = this.commands[name];
-    if (!command) throw new Error(`no script is called ${name}`);
-    return command.apply(this.options.redis, args as Argument[]);
-  }
+function scripts<Name extends string>(
+  texts: Readonly<Record<Name, string>>,
+  keys: number,
+  before = '',
+): Readonly<Record<Name, Script>> {
+  const all = Object.entries<string>(texts).map(([name, lua]) => [
+    name,
+    new Script(`${before}${lua}`, keys),
+  ]);
+  return Object.fromEntries(all) as Readonly<Record<Name, Script>>;
 }

@@ -7,7 +7,8 @@ import {
   unpackAnnouncements,
   unpackSubscription,
 } from './packing.redis.js';
-import type { Argument, RedisScripts } from './redis-scripts.redis.js';
+import type { RedisScripts } from './redis-scripts.redis.js';
+import type { Argument } from './script.redis.js';
 import { SubscriptionLookup, SubscriptionsView } from './subscriptions-view.js';
 import type {
   FoundDevice,
