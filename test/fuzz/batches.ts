@@ -15,11 +15,9 @@ const BATCHES = [
     { key, value: null, headers },
     { key: Buffer.alloc(0), value: Buffer.alloc(0) },
   ],
-].map((messages) => {
-  const partitions = [{ partition: 0, firstSequence: 0, messages }];
-  const request = { acks: -1, timeout: 1, producerEpoch: 0 };
-  const topicData = [{ topic: 't', partitions }];
-  return encodeProduce({ ...request, topicData }, 1_800_000_000_000).subarray(BATCH_AT);
+].map((records) => {
+  const loads = [{ place: { topic: 't', partition: 0 }, waiting: [{ records }] }];
+  return encodeProduce({ timeoutMs: 1, loads }, 1_800_000_000_000).subarray(BATCH_AT);
 });
 
 function answerTo(dice: Dice): string {

@@ -3,7 +3,7 @@
  * out. What is connected is served meanwhile. The lease goes last, for then no claim of ours is left to be believed.
  */
 import type { Settler } from '#outcomes';
-import { atMost } from './at-most.js';
+import { atMost } from '#runtime';
 import type { Claims } from './claims.js';
 import type { Connections } from './connections.js';
 import type { HeldLease } from './lease.js';

@@ -8,7 +8,7 @@ import type {
   Provider,
 } from '@nestjs/common';
 import { Announcer, GoneSweep } from '#outcomes';
-import { Health, Log, Metrics, exitBecause } from '#runtime';
+import { Health, Log, Metrics, atMost, exitBecause } from '#runtime';
 import { StreamCatalog, StreamProducer } from '#streams';
 import { Leases, PartitionView, SubscriptionsView } from '#view';
 import { RouterConfig } from './config.js';
@@ -126,12 +126,4 @@ function createSweeps(
     },
   ];
   return new Sweeps(router.owned, sweeps, log);
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

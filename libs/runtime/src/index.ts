@@ -1,3 +1,4 @@
+export * from './at-most.js';
 export * from './buckets.js';
 export * from './door-settings.js';
 export * from './env.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isMissingStream, isSurelyNotIn } from './append-errors.kafka.js';
+import { isSurelyNotIn } from './append-errors.kafka.js';
 
 /** As kafkajs passes on what a broker answered: in the cause of an error of its own. */
 function answered(type: string): Error {
@@ -28,9 +28,4 @@ test('what was not sent is not in; what was sent is not known by anything but an
   const error = new Error('failed', { cause: new Error('Connection error', { cause: refusal }) });
   expect(isSurelyNotIn(error, { partitions: 2, isSent: false })).toBe(true);
   expect(isSurelyNotIn(error, { partitions: 1, isSent: true })).toBe(false);
-});
-
-test('only a topic that is not there is a missing stream', () => {
-  expect(isMissingStream(answered('UNKNOWN_TOPIC_OR_PARTITION'))).toBe(true);
-  expect(isMissingStream(answered('NOT_LEADER_FOR_PARTITION'))).toBe(false);
 });

@@ -1,4 +1,5 @@
-/** What an error of kafkajs's producer says about what it was to append. */
+/** What an error of kafkajs or of a broker says about what was to be appended. */
+import { AppendFailed } from './producer.js';
 
 /**
  * A broker's answer for a request of one partition: it has appended nothing. That it does not lead the partition is
@@ -16,8 +17,7 @@ interface DriverError {
 
 /**
  * Nothing of the request is in the log, and it may be sent again (design §5, rule 1: only what is unknown is never
- * repeated). Of what was sent only a broker's answer tells that, not that nobody can be connected to: kafkajs looks
- * around before it passes on why a request failed, and passes on what it finds then instead.
+ * repeated). Of what was sent only a broker's answer tells that, not that nobody can be connected to.
  */
 export function isSurelyNotIn(
   error: unknown,
@@ -26,8 +26,15 @@ export function isSurelyNotIn(
   return !isSent || (partitions === 1 && anyOf(error, ({ type }) => NOT_APPENDED.has(type)));
 }
 
-export function isMissingStream(error: unknown): boolean {
-  return anyOf(error, ({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION');
+export function appendFailed(
+  cause: unknown,
+  sent: { readonly partitions: number; readonly isSent: boolean },
+): AppendFailed {
+  return new AppendFailed(`Kafka: ${String(cause)}`, !isSurelyNotIn(cause, sent), { cause });
+}
+
+export function notSent(cause: unknown): AppendFailed {
+  return appendFailed(cause, { partitions: 1, isSent: false });
 }
 
 function anyOf(error: unknown, isIt: (error: DriverError) => boolean): boolean {

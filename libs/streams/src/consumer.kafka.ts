@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Admin, Kafka } from 'kafkajs';
-import { atMost } from './at-most.kafka.js';
+import { atMost } from '#runtime';
 import { StreamConsumer } from './consumer.js';
 import type { PartitionReader, Reading, StopReading } from './consumer.js';
 import type { Readables } from './fetch-loops.kafka.js';
@@ -113,9 +113,10 @@ class KafkaReading implements Readables {
     // A call that waits for a store that is away would hold up the end for as long.
     await atMost(CALL_MS_MAX, Promise.all(turns.map((turn) => turn.settled())));
     // With Kafka away nothing of this is answered: the group ends by its session.
-    await atMost(FAREWELL_MS, this.membership.leave());
+    await atMost(FAREWELL_MS, this.membership.leave()).catch(() => undefined);
     const { admin } = this.options;
-    if (isOwnGroup) await atMost(FAREWELL_MS, admin.deleteGroups([this.place.groupId]));
+    if (!isOwnGroup) return;
+    await atMost(FAREWELL_MS, admin.deleteGroups([this.place.groupId])).catch(() => undefined);
   }
 
   /** Deleted meanwhile, or of a log that was replaced: its ends tell. */

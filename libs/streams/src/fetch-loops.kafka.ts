@@ -8,9 +8,10 @@
 import { createRequire } from 'node:module';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EachBatchHandler } from 'kafkajs';
-import { atMost } from './at-most.kafka.js';
+import { atMost } from '#runtime';
+import { errorOf, type Broker } from './cluster.kafka.js';
 import type { FetchedPartition, Place } from './fetch-bytes.kafka.js';
-import { fetchFrom, type Broker } from './fetch-request.kafka.js';
+import { fetchFrom } from './fetch-request.kafka.js';
 
 /** A partition that is read; see `PartitionTurns`. */
 export interface Readable {
@@ -67,9 +68,6 @@ const require = createRequire(import.meta.url);
 const { prototype } = require('kafkajs/src/consumer/runner') as { readonly prototype: Runner };
 const { KafkaJSNoBrokerAvailableError: NoBrokerAvailable } = require('kafkajs/src/errors') as {
   readonly KafkaJSNoBrokerAvailableError: new () => Error;
-};
-const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
-  readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
 };
 
 const WAIT_MS_MAX = 500;
@@ -232,7 +230,7 @@ export class FetchLoops {
         this.readables.onOutside(partition, from);
         continue;
       }
-      const error = createErrorFromCode(errorCode);
+      const error = errorOf(errorCode);
       if (!MOVED.has(error.type)) return await this.group.recoverFromFetch(error);
       await pause(AGAIN_AFTER_MS);
       return await this.group.cluster.refreshMetadata();

@@ -5,6 +5,7 @@ import {
   decodeFetched,
   encodeFetch,
   type Fetch,
+  type Fetched,
   type FetchedPartition,
 } from './fetch-bytes.kafka.js';
 import { FETCH_VERSIONS } from './fetch-request.kafka.js';
@@ -261,7 +262,7 @@ describe('a fetch answer', () => {
     const { response } = FETCH_VERSIONS.protocol({ version: 10 })(asked);
     const decoded = await response.decode(encoder.buffer);
     expect(decoded).toMatchObject({ clientSideThrottleTime: 9 });
-    const { partitions } = await response.parse(decoded);
+    const { partitions } = (await response.parse(decoded)) as Fetched;
     const [read, failed] = partitions;
     expect(read?.records.every(({ offset }) => offset >= FIRST + STEP)).toBe(true);
     expect(read?.next).toBe((read?.records.at(-1)?.offset as number) + 1);

@@ -3,6 +3,7 @@
  * kafkajs's own codec then.
  */
 import { createRequire } from 'node:module';
+import { ask, type Broker, type Exchange } from './cluster.kafka.js';
 import {
   decodeFetched,
   encodeFetch,
@@ -12,39 +13,10 @@ import {
 } from './fetch-bytes.kafka.js';
 import { fromTheirs, type TheirPartition } from './their-batches.kafka.js';
 
-/** Of one version of a request: what is sent, and how the answer is read. */
-export interface Exchange<Answer> {
-  readonly request: {
-    readonly apiKey: number;
-    readonly apiVersion: number;
-    readonly apiName: string;
-    /** `buf`: by what kafkajs knows an encoder. */
-    readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
-  };
-  readonly response: {
-    readonly decode: (bytes: Buffer) => Promise<unknown>;
-    readonly parse: (decoded: unknown) => Promise<Answer>;
-  };
-  /** ms */
-  readonly requestTimeout?: number;
-}
-
 /** A request in all its versions; kafkajs takes the newest that both sides know. */
-interface Versions<Asked, Answer> {
+interface Versions<Asked> {
   readonly versions: readonly string[];
-  readonly protocol: (of: { readonly version: number }) => (asked: Asked) => Exchange<Answer>;
-}
-
-/** As far as it is needed here. */
-export interface Broker {
-  lookupRequest<Asked, Answer>(
-    apiKey: number,
-    versions: Versions<Asked, Answer>,
-  ): (asked: Asked) => Exchange<Answer>;
-  readonly connectionPool: {
-    send<Answer>(exchange: Exchange<Answer>): Promise<Answer>;
-  };
-  disconnect(): Promise<void>;
+  readonly protocol: (of: { readonly version: number }) => (asked: Asked) => Exchange;
 }
 
 interface TheirFetch {
@@ -72,7 +44,7 @@ interface TheirAnswer {
 const require = createRequire(import.meta.url);
 const { protocol, versions } = (
   require('kafkajs/src/protocol/requests') as {
-    readonly requests: { readonly Fetch: Versions<TheirFetch, unknown> };
+    readonly requests: { readonly Fetch: Versions<TheirFetch> };
   }
 ).requests.Fetch;
 
@@ -82,7 +54,7 @@ const READ_COMMITTED = 1;
 /** As kafkajs: the broker holds a fetch back for so long, and the network takes its time. */
 const NETWORK_MS = 100;
 
-export const FETCH_VERSIONS: Versions<Fetch, Fetched> = {
+export const FETCH_VERSIONS: Versions<Fetch> = {
   versions,
   protocol: ({ version }) => (version === VERSION ? ours : (asked) => theirs(version, asked)),
 };
@@ -92,16 +64,11 @@ export async function fetchFrom(
   broker: Broker,
   asked: Fetch,
 ): Promise<readonly FetchedPartition[]> {
-  const exchange = broker.lookupRequest(FETCH, FETCH_VERSIONS)(asked);
-  try {
-    return (await broker.connectionPool.send(exchange)).partitions;
-  } catch (error) {
-    if ((error as Error).name === 'KafkaJSConnectionClosedError') await broker.disconnect();
-    throw error;
-  }
+  const fetched = await ask(broker, broker.lookupRequest(FETCH, FETCH_VERSIONS)(asked));
+  return (fetched as Fetched).partitions;
 }
 
-function ours(asked: Fetch): Exchange<Fetched> {
+function ours(asked: Fetch): Exchange {
   return {
     request: {
       ...{ apiKey: FETCH, apiVersion: VERSION, apiName: 'Fetch' },
@@ -112,13 +79,13 @@ function ours(asked: Fetch): Exchange<Fetched> {
     },
     response: {
       decode: (bytes) => decodeFetched(bytes, asked),
-      parse: (decoded) => Promise.resolve(decoded as Fetched),
+      parse: (decoded) => Promise.resolve(decoded),
     },
     requestTimeout: asked.maxWaitMs + NETWORK_MS,
   };
 }
 
-function theirs(version: number, asked: Fetch): Exchange<Fetched> {
+function theirs(version: number, asked: Fetch): Exchange {
   const { topic, places, partitionBytesMax, minBytes, maxBytes, maxWaitMs } = asked;
   const partitions = places.map(({ partition, offset }) => ({
     ...{ partition, fetchOffset: String(offset), maxBytes: partitionBytesMax },

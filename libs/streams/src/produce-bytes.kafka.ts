@@ -4,42 +4,24 @@
  */
 import { createRequire } from 'node:module';
 import { Bytes, varIntBytes } from './bytes.kafka.js';
+import type { StreamRecord } from './record.js';
 
-/** As kafkajs hands it on. Timestamps are the broker's to give: the streams have `LogAppendTime`. */
-export interface ProducedRecord {
-  readonly key: Buffer;
-  readonly value: Buffer | null;
-  /** Read when its bytes are written, and not before. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface ProducedPartition {
-  readonly partition: number;
-  readonly messages: readonly ProducedRecord[];
-  readonly firstSequence: number;
-}
-
+/** Timestamps are the broker's to give: the streams have `LogAppendTime`. */
 export interface Produce {
-  readonly acks: number;
-  /** ms */
-  readonly timeout: number;
-  readonly producerEpoch: number;
-  readonly topicData: readonly {
-    readonly topic: string;
-    readonly partitions: readonly ProducedPartition[];
-  }[];
+  readonly timeoutMs: number;
+  readonly loads: readonly ProducedLoad[];
 }
 
-/** A record, and what it takes without the length that stands before it. */
-interface Sized {
-  readonly record: ProducedRecord;
-  readonly headers: readonly (readonly [name: string, text: string])[];
-  readonly bodyBytes: number;
+/** The records of one partition. */
+interface ProducedLoad {
+  readonly place: { readonly topic: string; readonly partition: number };
+  readonly waiting: readonly { readonly records: readonly StreamRecord[] }[];
 }
 
 interface Batch {
-  readonly of: ProducedPartition;
-  readonly records: readonly Sized[];
+  readonly of: ProducedLoad;
+  /** What each record takes, without the length that stands before it. */
+  readonly bodyBytes: readonly number[];
   readonly bytes: number;
 }
 
@@ -47,6 +29,7 @@ const require = createRequire(import.meta.url);
 const crc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 
 const NONE = -1;
+const ALL_COPIES = -1;
 const MAGIC = 2;
 /** Offset, length, leader epoch, magic, checksum: what the checksum does not cover. */
 const BATCH_HEAD_BYTES = 8 + 4 + 4 + 1 + 4;
@@ -54,54 +37,63 @@ const BATCH_HEAD_BYTES = 8 + 4 + 4 + 1 + 4;
 const BATCH_FIELDS_BYTES = 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4;
 
 /**
- * Body of a Produce Request, version 3 to 8, without compression, transaction and producer id.
+ * Body of a Produce Request, version 3 to 8, for all copies, without compression, transaction and producer id.
  * Source: Kafka protocol guide; record batches of magic 2.
  */
-export function encodeProduce(request: Produce, nowMs: number): Buffer {
-  const { acks, timeout, producerEpoch } = request;
+export function encodeProduce({ timeoutMs, loads }: Produce, nowMs: number): Buffer {
+  const topics = new Map<string, Batch[]>();
   let bytes = 2 + 2 + 4 + 4;
-  const topics = request.topicData.map(({ topic, partitions }) => {
-    const batches = partitions.map(batchOf);
+  for (const load of loads) {
+    const { topic } = load.place;
+    const batch = batchOf(load);
+    bytes += 4 + 4 + batch.bytes;
+    const batches = topics.get(topic);
+    if (batches) {
+      batches.push(batch);
+      continue;
+    }
+    topics.set(topic, [batch]);
     bytes += 2 + Buffer.byteLength(topic) + 4;
-    for (const batch of batches) bytes += 4 + 4 + batch.bytes;
-    return { topic, batches };
-  });
+  }
   const out = new Bytes(bytes);
   out.int16(NONE); // no transaction
-  out.int16(acks);
-  out.int32(timeout);
-  out.int32(topics.length);
-  for (const { topic, batches } of topics) {
+  out.int16(ALL_COPIES);
+  out.int32(timeoutMs);
+  out.int32(topics.size);
+  for (const [topic, batches] of topics) {
     out.string(topic);
     out.int32(batches.length);
-    for (const batch of batches) writeBatch(out, batch, { producerEpoch, nowMs });
+    for (const batch of batches) writeBatch(out, batch, nowMs);
   }
   return out.buffer;
 }
 
-function batchOf(of: ProducedPartition): Batch {
-  const records = of.messages.map(sized);
+function batchOf(of: ProducedLoad): Batch {
+  const bodyBytes: number[] = [];
   let bytes = BATCH_HEAD_BYTES + BATCH_FIELDS_BYTES;
-  for (const { bodyBytes } of records) bytes += varIntBytes(bodyBytes) + bodyBytes;
-  return { of, records, bytes };
+  for (const { records } of of.waiting) {
+    for (const record of records) {
+      const body = bodyBytesOf(record, bodyBytes.length);
+      bodyBytes.push(body);
+      bytes += varIntBytes(body) + body;
+    }
+  }
+  return { of, bodyBytes, bytes };
 }
 
-function sized(record: ProducedRecord, offsetDelta: number): Sized {
-  const { key, value } = record;
-  const headers = Object.entries(record.headers ?? {});
-  let bodyBytes = 1 + 1 + varIntBytes(offsetDelta) + varIntBytes(headers.length);
-  bodyBytes += varIntBytes(key.length) + key.length;
-  bodyBytes += value === null ? varIntBytes(NONE) : varIntBytes(value.length) + value.length;
-  for (const [name, text] of headers) bodyBytes += textBytes(name) + textBytes(text);
-  return { record, headers, bodyBytes };
+function bodyBytesOf({ key, value, headers }: StreamRecord, offsetDelta: number): number {
+  let bytes = 1 + 1 + varIntBytes(offsetDelta);
+  bytes += varIntBytes(key.length) + key.length;
+  bytes += value === null ? varIntBytes(NONE) : varIntBytes(value.length) + value.length;
+  if (headers === undefined) return bytes + varIntBytes(0);
+  const names = Object.keys(headers);
+  bytes += varIntBytes(names.length);
+  for (const name of names) bytes += textBytes(name) + textBytes(headers[name] as string);
+  return bytes;
 }
 
-function writeBatch(
-  out: Bytes,
-  { of, records, bytes }: Batch,
-  { producerEpoch, nowMs }: { readonly producerEpoch: number; readonly nowMs: number },
-): void {
-  out.int32(of.partition);
+function writeBatch(out: Bytes, { of, bodyBytes, bytes }: Batch, nowMs: number): void {
+  out.int32(of.place.partition);
   out.int32(bytes);
   out.int64(0);
   out.int32(bytes - 8 - 4);
@@ -111,29 +103,35 @@ function writeBatch(
   out.int32(0);
   const coveredFrom = out.at;
   out.int16(0);
-  out.int32(records.length - 1);
+  out.int32(bodyBytes.length - 1);
   out.int64(nowMs);
   out.int64(nowMs);
   out.int64(NONE); // no producer id
-  out.int16(producerEpoch);
-  out.int32(of.firstSequence);
-  out.int32(records.length);
-  for (let i = 0; i < records.length; i++) writeRecord(out, records[i] as Sized, i);
+  out.int16(0);
+  out.int32(0);
+  out.int32(bodyBytes.length);
+  let offsetDelta = 0;
+  for (const { records } of of.waiting) {
+    for (const record of records) {
+      out.varInt(bodyBytes[offsetDelta] as number);
+      writeBody(out, record, offsetDelta++);
+    }
+  }
   const checksum = crc32c(out.buffer.subarray(coveredFrom, out.at));
   out.buffer.writeUInt32BE(checksum, checksumAt);
 }
 
-function writeRecord(out: Bytes, { record, headers, bodyBytes }: Sized, offsetDelta: number): void {
-  out.varInt(bodyBytes);
+function writeBody(out: Bytes, { key, value, headers = {} }: StreamRecord, offsetDelta: number) {
   out.int8(0);
   out.int8(0); // no time of its own
   out.varInt(offsetDelta);
-  out.varBytes(record.key);
-  out.varBytes(record.value);
-  out.varInt(headers.length);
-  for (const [name, text] of headers) {
+  out.varBytes(key);
+  out.varBytes(value);
+  const names = Object.keys(headers);
+  out.varInt(names.length);
+  for (const name of names) {
     out.varText(name);
-    out.varText(text);
+    out.varText(headers[name] as string);
   }
 }
 

@@ -1,41 +1,21 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Kafka, ProducerBatch, RecordMetadata } from 'kafkajs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { FakeCluster, type Sent } from './fake-cluster.contract.js';
 import { KafkaProducer } from './producer.kafka.js';
 import { NOTIFICATIONS } from './streams.js';
 
-/** A request that kafkajs was given, and the broker's yes. */
-interface Sent {
-  readonly partitions: readonly (number | undefined)[];
-  readonly answer: () => void;
-}
-
-let sent: Sent[];
+let sent: readonly Sent[];
 let producer: KafkaProducer;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
-  sent = [];
-  const kafka = { producer: () => ({ ...CONNECTION, sendBatch }) } as unknown as Kafka;
+  const cluster = new FakeCluster();
+  cluster.leaders.set(NOTIFICATIONS, [1, 1, 1]);
+  ({ sent } = cluster);
   const limits = { deadlineMs: 5_000, waitingBytesMax: 1_000_000 };
-  producer = await KafkaProducer.connect({ kafka, prefix: '', ...limits });
+  producer = await KafkaProducer.connect({ kafka: cluster.kafka, prefix: '', ...limits });
 });
 afterEach(() => void vi.useRealTimers());
-
-const CONNECTION = { connect: () => Promise.resolve(), disconnect: () => Promise.resolve() };
-
-function sendBatch({ topicMessages = [] }: ProducerBatch): Promise<readonly RecordMetadata[]> {
-  const partitions = topicMessages.flatMap(({ messages }) => messages.map((m) => m.partition));
-  return new Promise((resolve) => {
-    const answer = (): void =>
-      resolve(
-        [...new Set(partitions)].map((partition = 0) => ({
-          ...{ topicName: NOTIFICATIONS, partition, errorCode: 0, baseOffset: '7' },
-        })),
-      );
-    sent.push({ partitions, answer });
-  });
-}
 
 function append(partition: number, bytes = 10): Promise<number> {
   const record = { key: Buffer.from('k'), value: Buffer.alloc(bytes) };

@@ -1,16 +1,20 @@
 /**
  * Appends to Kafka in micro-batches: a request leaves when nothing is in flight and fills while something is, unless
  * enough waits for one more or what is in flight is late; at most {@link IN_FLIGHT_MAX} at once and one per
- * partition. No timer, since a linger would be latency. Not idempotent
- * and without kafkajs's own retries: after a produce call whose answer was lost, kafkajs rolls its sequence
- * back, and a later batch can be acknowledged as a duplicate without being written (platform.md §3). What must
- * be there once fails instead; what may be there twice is repeated here.
+ * partition. No timer, since a linger would be latency. Each leader is sent its share, and each share is settled by
+ * itself. Not idempotent and without kafkajs's producer and its retries: after a produce call whose answer was lost,
+ * it rolls its sequence back, and a later batch can be acknowledged as a duplicate without being written (platform.md
+ * §3). What must be there once fails instead; what may be there twice is repeated here.
  */
-import type { Kafka, Producer, RecordMetadata } from 'kafkajs';
-import { isMissingStream, isSurelyNotIn } from './append-errors.kafka.js';
+import { atMost } from '#runtime';
+import { appendFailed, notSent } from './append-errors.kafka.js';
 import { AppendQueue, bytesOf, inParts } from './append-queue.kafka.js';
 import type { Load, Waiting } from './append-queue.kafka.js';
-import { createProducer, topicMessages } from './produce-request.kafka.js';
+import type { Broker } from './cluster.kafka.js';
+import { Leaders } from './leaders.kafka.js';
+import type { LeadersOptions, Split } from './leaders.kafka.js';
+import { outcomeOf, produce, unanswered } from './produce-request.kafka.js';
+import type { Answers } from './produce-request.kafka.js';
 import { AppendFailed, StreamProducer } from './producer.js';
 import type { StreamRecord } from './record.js';
 
@@ -24,16 +28,13 @@ const SUSPECTS_MAX = 8;
 const AGAIN_AFTER_MS = 200;
 const FAREWELL_MS = 2_000;
 
-export interface KafkaProducerOptions {
-  readonly kafka: Kafka;
+export interface KafkaProducerOptions extends LeadersOptions {
   /** `STREAM_PREFIX`. */
   readonly prefix: string;
   /** An append that is not acknowledged by then is rejected. */
   readonly deadlineMs: number;
   /** Bytes that wait to be sent; an append beyond them is rejected at once. */
   readonly waitingBytesMax: number;
-  /** How long leaders of partitions are believed, ms; default: 5 min. */
-  readonly metadataMaxAgeMs?: number;
   /** A request failed; what may be repeated is. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -48,12 +49,24 @@ export class KafkaProducerCounts {
   refused = 0;
 }
 
+/** Taken from the queue at once: in flight until all of it is answered. */
+interface Request {
+  readonly loads: readonly Load[];
+  readonly isSuspect: boolean;
+  readonly sentAt: number;
+  sharesLeft: number;
+}
+
+interface Refused {
+  readonly load: Load;
+  readonly error: AppendFailed;
+}
+
 export class KafkaProducer extends StreamProducer {
   readonly counts = new KafkaProducerCounts();
-  private producer: Producer;
+  private readonly leaders: Leaders;
   private readonly queue = new AppendQueue();
-  /** And when they were sent. */
-  private readonly inFlight = new Map<readonly Load[], number>();
+  private readonly inFlight = new Set<Request>();
   private readonly watch: NodeJS.Timeout;
   private readonly repeats = new Set<NodeJS.Timeout>();
   private isScheduled = false;
@@ -61,14 +74,14 @@ export class KafkaProducer extends StreamProducer {
 
   private constructor(private readonly options: KafkaProducerOptions) {
     super();
-    this.producer = createProducer(options);
+    this.leaders = new Leaders(options);
     this.watch = setInterval(() => this.refuseLate(), Math.min(100, options.deadlineMs / 2));
     this.watch.unref();
   }
 
   static async connect(options: KafkaProducerOptions): Promise<KafkaProducer> {
     const producer = new KafkaProducer(options);
-    await producer.producer.connect();
+    await producer.leaders.connect();
     return producer;
   }
 
@@ -103,10 +116,10 @@ export class KafkaProducer extends StreamProducer {
     for (const timer of this.repeats) clearTimeout(timer);
     const closed = new AppendFailed('the producer is closed', true);
     for (const waiting of this.queue.all()) fail(waiting, closed);
-    for (const loads of this.inFlight.keys()) {
+    for (const { loads } of this.inFlight) {
       for (const { waiting } of loads) failAll(waiting, closed);
     }
-    await atMost(FAREWELL_MS, this.producer.disconnect());
+    await atMost(FAREWELL_MS, this.leaders.disconnect()).catch(() => undefined);
   }
 
   private enqueue(
@@ -146,8 +159,8 @@ export class KafkaProducer extends StreamProducer {
     const nowMs = performance.now();
     let underWay = 0;
     let youngestAt = -Infinity;
-    for (const [loads, sentAt] of this.inFlight) {
-      if (loads[0]?.place.isSuspect !== kind.isSuspect) continue;
+    for (const { isSuspect, sentAt } of this.inFlight) {
+      if (isSuspect !== kind.isSuspect) continue;
       underWay++;
       youngestAt = Math.max(youngestAt, sentAt);
     }
@@ -157,59 +170,75 @@ export class KafkaProducer extends StreamProducer {
       youngestAt = nowMs;
       const loads = this.queue.take(nowMs, kind);
       if (loads.length === 0) return;
-      void this.send(loads);
+      void this.send({ ...kind, loads, sentAt: nowMs, sharesLeft: 0 });
     }
   }
 
-  private async send(loads: readonly Load[]): Promise<void> {
-    this.inFlight.set(loads, performance.now());
+  private async send(request: Request): Promise<void> {
+    this.inFlight.add(request);
     this.counts.requests++;
-    let isSent = false;
-    try {
-      const answers = await this.producer.sendBatch({
-        acks: -1,
-        timeout: this.options.deadlineMs,
-        topicMessages: topicMessages(loads, () => (isSent = true)),
-      });
-      this.inFlight.delete(loads);
-      this.settle(loads, answers);
-    } catch (cause) {
-      if (isMissingStream(cause)) await this.renewClient();
-      this.inFlight.delete(loads);
-      const isUnknown = !isSurelyNotIn(cause, { partitions: loads.length, isSent });
-      const error = new AppendFailed(`Kafka: ${String(cause)}`, isUnknown, { cause });
-      for (const load of loads) this.failed(load, error);
+    const { shares, leaderless } = await this.split(request.loads);
+    for (const load of leaderless) {
+      const trouble = this.leaders.trouble(load);
+      this.failed(load, trouble ? notSent(trouble) : unanswered(load));
     }
+    request.sharesLeft = shares.size;
+    if (shares.size === 0) this.answered(request);
+    for (const [leader, loads] of shares) void this.sendShare(request, leader, loads);
+  }
+
+  private async split(loads: readonly Load[]): Promise<Split> {
+    try {
+      return await this.leaders.split(loads);
+    } catch (cause) {
+      await this.leaders.lookAround(cause);
+      for (const load of loads) this.failed(load, notSent(cause));
+      return { shares: new Map(), leaderless: [] };
+    }
+  }
+
+  private async sendShare(request: Request, leader: number, loads: readonly Load[]): Promise<void> {
+    let isSent = false;
+    const asked = { loads, timeoutMs: this.options.deadlineMs, onSent: () => (isSent = true) };
+    let broker: Broker | undefined;
+    let refused: readonly Refused[];
+    try {
+      broker = await this.leaders.broker(leader);
+      refused = this.settle(loads, await produce(broker, asked));
+    } catch (cause) {
+      const error = appendFailed(cause, { partitions: loads.length, isSent });
+      refused = loads.map((load) => ({ load, error }));
+    }
+    if (refused[0]) await this.leaders.lookAround(refused[0].error.cause, broker);
+    for (const { load, error } of refused) this.failed(load, error);
+    if (--request.sharesLeft === 0) this.answered(request);
+  }
+
+  private answered(request: Request): void {
+    this.inFlight.delete(request);
     this.schedule();
   }
 
-  /**
-   * One base offset comes back per partition of a request: record i of that partition has `base + i`. A partition
-   * without an answer was not written (a partition that does not exist is answered by silence).
-   */
-  private settle(loads: readonly Load[], answers: readonly RecordMetadata[]): void {
-    const bases = new Map<string, number>();
-    for (const { topicName, partition, errorCode, baseOffset } of answers) {
-      if (errorCode === 0 && baseOffset !== undefined) {
-        bases.set(`${topicName}/${partition}`, Number(baseOffset));
-      }
-    }
+  /** Record i of a partition has the offset of its first plus i. */
+  private settle(loads: readonly Load[], answers: Answers): readonly Refused[] {
+    const refused: Refused[] = [];
     for (const load of loads) {
-      const { place, waiting } = load;
-      let next = bases.get(`${place.topic}/${place.partition}`);
-      if (next === undefined) {
-        const say = `Kafka gave no offset for ${place.topic}/${place.partition}`;
-        this.failed(load, new AppendFailed(say, true));
-        continue;
-      }
-      for (const one of waiting) {
-        if (!one.isDone) one.resolve(next);
-        one.isDone = true;
-        next += one.records.length;
-        this.counts.records += one.records.length;
-      }
-      this.queue.release(place);
+      const outcome = outcomeOf(load, answers);
+      if (typeof outcome === 'number') this.succeeded(load, outcome);
+      else refused.push({ load, error: outcome });
     }
+    return refused;
+  }
+
+  private succeeded({ place, waiting }: Load, baseOffset: number): void {
+    let next = baseOffset;
+    for (const one of waiting) {
+      if (!one.isDone) one.resolve(next);
+      one.isDone = true;
+      next += one.records.length;
+      this.counts.records += one.records.length;
+    }
+    this.queue.release(place);
   }
 
   /** Rejects what must not be repeated; the rest waits for a later turn, in front of what came since. */
@@ -227,31 +256,12 @@ export class KafkaProducer extends StreamProducer {
     this.repeats.add(timer);
   }
 
-  /**
-   * kafkajs asks for the metadata of every topic that it was ever given, and all of it fails for one that is there no
-   * more (the stream of a gateway that was taken down): a new client has been given none.
-   */
-  private async renewClient(): Promise<void> {
-    const old = this.producer;
-    const next = createProducer(this.options);
-    try {
-      await next.connect();
-    } catch {
-      return;
-    }
-    if (this.producer !== old || this.isClosed)
-      return void next.disconnect().catch(() => undefined);
-    this.producer = next;
-    // What is under way there may still be answered.
-    setTimeout(() => void old.disconnect().catch(() => undefined), this.options.deadlineMs).unref();
-  }
-
   private refuseLate(): void {
     if (this.queue.bytes > 0) this.schedule(); // what is in flight may be late by now
     const { deadlineMs } = this.options;
     const before = performance.now() - deadlineMs;
     const say = `not acknowledged within ${deadlineMs} ms`;
-    for (const loads of this.inFlight.keys()) {
+    for (const { loads } of this.inFlight) {
       for (const { waiting } of loads) {
         for (const one of waiting) {
           if (one.isRepeated || one.isDone || one.since >= before) continue;
@@ -276,10 +286,4 @@ function fail(waiting: Waiting, error: AppendFailed): void {
   if (waiting.isDone) return;
   waiting.isDone = true;
   waiting.reject(error);
-}
-
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer));
 }
