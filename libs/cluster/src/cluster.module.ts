@@ -81,7 +81,7 @@ const WAITING_BYTES_MAX = 67_108_864;
  * Each look of an ingest at a subscription would be a call, and so would be the append and the answer that follow. At
  * some hundred POSTs a second they leave together; at fewer, none of them waits.
  */
-const LOOKUPS_GATHER_MS = 4;
+const LOOKUPS_GATHER_MS = 3;
 /** Told to scripts that only a router runs. */
 const MAILBOX_MAX = 1_000;
 const MAILBOX_BYTES_MAX = 4_194_304;
