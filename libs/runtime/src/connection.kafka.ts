@@ -9,6 +9,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, ISocketFactory, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { connectLean } from './lean-reads.js';
 import type { Log } from './log.js';
+import './lean-requests.kafka.js';
 import './quiet-connections.kafka.js';
 import { kafkaReason } from './store-reasons.js';
 import type { KafkaAccess } from './store-settings.js';
