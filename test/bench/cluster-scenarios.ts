@@ -2,7 +2,7 @@
 import { devices, drain, failover, idle } from './cluster-devices.js';
 import { parts } from './cluster-parts.js';
 import { rebuild } from './cluster-rebuild.js';
-import { grown, traffic } from './cluster-traffic.js';
+import { aThirdComingBack, grown, traffic } from './cluster-traffic.js';
 import type { Scenario } from './scenarios.js';
 
 export const CLUSTER_SCENARIOS: readonly Scenario[] = [
@@ -12,6 +12,7 @@ export const CLUSTER_SCENARIOS: readonly Scenario[] = [
     runs: 3,
     measure: grown({ gateways: 3, routers: 3 }),
   },
+  { name: 'cluster: a third of the devices', runs: 3, measure: aThirdComingBack },
   { name: 'cluster: one ingest, then one router', runs: 3, measure: parts },
   { name: 'cluster: idle services', runs: 3, measure: idle },
   { name: 'cluster: 15,000 devices', runs: 3, measure: devices },

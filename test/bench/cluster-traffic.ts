@@ -70,6 +70,13 @@ export function traffic(): Promise<Figures> {
   });
 }
 
+/** One of each, with as many devices as one of three gateways has. */
+export function aThirdComingBack(): Promise<Figures> {
+  return onCluster({}, async (bench) => ({
+    cpuMicrosPerReconnect: await comingBack(bench, DEVICES / 3),
+  }));
+}
+
 /** With three gateways and three routers: what grows with them, and what does not. */
 export function grown(shape: Shape): () => Promise<Figures> {
   return () =>
@@ -82,11 +89,11 @@ export function grown(shape: Shape): () => Promise<Figures> {
 }
 
 /** The crowd, and what a registered device costs that comes back. */
-async function comingBack(bench: ClusterBench): Promise<number> {
-  await bench.crowd(DEVICES);
+async function comingBack(bench: ClusterBench, devices = DEVICES): Promise<number> {
+  await bench.crowd(devices);
   await bench.order('cut');
   await pause(1_000);
-  const [, perDevice] = await bench.cpuMicrosEach(DEVICES, async () => {
+  const [, perDevice] = await bench.cpuMicrosEach(devices, async () => {
     await bench.order('reconnect', { expected: 0 });
     await pause(AFTERWARDS_MS);
   });
