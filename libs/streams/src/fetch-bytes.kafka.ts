@@ -49,7 +49,7 @@ const decodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMes
 ) => Promise<TheirMessages>;
 
 const CONSUMER = -1;
-const READ_COMMITTED = 1;
+export const READ_COMMITTED = 1;
 const NO_SESSION = { id: 0, epoch: -1 };
 const UNKNOWN = -1;
 const HEAD_BYTES = 4 + 4 + 4 + 4 + 1 + 4 + 4 + 4;
@@ -94,8 +94,7 @@ const BEHIND = { recordBytes: 4, records: 8 };
 
 /** Body of a Fetch Response, version 11. Rejects where the bytes end too early. */
 export async function decodeFetched(bytes: Buffer, { places }: Fetch): Promise<Fetched> {
-  const offsets = new Map<number, number>();
-  for (const { partition, offset } of places) offsets.set(partition, offset);
+  const offsets = offsetsOf(places);
   const partitions: FetchedPartition[] = [];
   let at = TOPICS_AT + 4;
   for (let topics = bytes.readInt32BE(TOPICS_AT); topics > 0; topics--) {
@@ -118,6 +117,12 @@ export async function decodeFetched(bytes: Buffer, { places }: Fetch): Promise<F
     }
   }
   return { clientSideThrottleTime: bytes.readInt32BE(0), partitions };
+}
+
+export function offsetsOf(places: readonly Place[]): ReadonlyMap<number, number> {
+  const offsets = new Map<number, number>();
+  for (const { partition, offset } of places) offsets.set(partition, offset);
+  return offsets;
 }
 
 interface Head {

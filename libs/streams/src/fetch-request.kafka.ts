@@ -5,8 +5,10 @@
 import { createRequire } from 'node:module';
 import { ask, type Broker, type Exchange } from './cluster.kafka.js';
 import {
+  READ_COMMITTED,
   decodeFetched,
   encodeFetch,
+  offsetsOf,
   type Fetch,
   type Fetched,
   type FetchedPartition,
@@ -50,7 +52,6 @@ const { protocol, versions } = (
 
 const FETCH = 1;
 const VERSION = 11;
-const READ_COMMITTED = 1;
 /** As kafkajs: the broker holds a fetch back for so long, and the network takes its time. */
 const NETWORK_MS = 100;
 
@@ -104,7 +105,7 @@ function theirs(version: number, asked: Fetch): Exchange {
 }
 
 function fetchedBy({ responses }: TheirAnswer, { places }: Fetch): Fetched {
-  const offsets = new Map(places.map(({ partition, offset }) => [partition, offset]));
+  const offsets = offsetsOf(places);
   const partitions = responses.flatMap(({ partitions }) =>
     partitions.map(({ errorCode, ...one }): FetchedPartition => {
       const from = offsets.get(one.partition) ?? 0;

@@ -23,7 +23,7 @@ const MAGIC = 2;
 const LOG_APPEND_TIME = 0x8;
 /** Of the attributes: compressed, in a transaction, or a control batch. */
 const OF_ANOTHER_KIND = 0x7 | 0x10 | 0x20;
-const NO_KEY = Buffer.alloc(0);
+export const NO_KEY = Buffer.alloc(0);
 
 /**
  * The records from that offset on, of whole batches, in order; a broker may cut the last one short, which is left out.

@@ -1,6 +1,6 @@
 /** What kafkajs has decoded, as records of ours: what it reads of a partition that is not ours to read. */
 import { createRequire } from 'node:module';
-import type { DecodedRecords } from './record-batches.kafka.js';
+import { NO_KEY, type DecodedRecords } from './record-batches.kafka.js';
 import type { LogRecord, RecordHeaders } from './record.js';
 
 interface TheirMessage {
@@ -36,8 +36,6 @@ const BatchOf = require('kafkajs/src/consumer/batch') as new (
   fetchedOffset: string,
   partition: TheirPartition,
 ) => TheirBatch;
-
-const NO_KEY = Buffer.alloc(0);
 
 export function fromTheirs(partition: TheirPartition, from: number): DecodedRecords {
   if (partition.messages.length === 0) return { records: [], next: from };
